@@ -1,0 +1,1 @@
+"""Bytes to numbers: decode, digests, pHash, quality, thumbnails, executors."""

@@ -1,0 +1,1 @@
+"""Numbers to issues and pairs; never opens an image."""

@@ -1,0 +1,156 @@
+"""The records that rooms hand to each other.
+
+`formats` makes `SampleRef`s and bytes, `compute` turns the bytes into a `Measurement`, `storage` keeps both.
+Records are frozen; a field that does not apply is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Outcome = Literal["ok", "missing", "broken", "skipped"]
+OUTCOMES: tuple[Outcome, ...] = ("ok", "missing", "broken", "skipped")
+
+ORIENTATIONS = (
+    "identity",
+    "flip_horizontal",
+    "flip_vertical",
+    "rotate_180",
+    "transpose",
+    "rotate_90",
+    "rotate_270",
+    "transverse",
+)
+"""The eight ways to lay a picture, in the order of `phash_d4`; the names are those of Pillow's
+`Image.Transpose` (rotations are counter-clockwise), with `flip_horizontal` = FLIP_LEFT_RIGHT and
+`flip_vertical` = FLIP_TOP_BOTTOM."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRef:
+    """One image that a source offers, before its bytes are read."""
+
+    split: str
+    """Name of the split: train, val, ... or `all`."""
+    rel_path: str
+    """Path below the split's root, '/' between parts, spelled by `identity.path_text`."""
+    image_path: str
+    """The same image as the user would write it: the folder as given, joined with `rel_path`."""
+    uri: str
+    """Absolute path or fsspec URL of the file that holds the bytes, spelled by `identity.path_text`."""
+    member: str
+    """Where in that file: '' for a plain image file, else as the source's reader spells it."""
+    given_label: str | None
+    """Label as the source writes it; None where it has none."""
+    source_id: str | None
+    """The source's own id of the image as written there; None where it has none."""
+    size_bytes: int
+    """Size of the encoded image; -1 where only reading would tell."""
+    stamp: str
+    """Changes whenever the bytes may have changed (size, modification time, offset, etag)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One annotated box of an image."""
+
+    split: str
+    """Split of the image."""
+    rel_path: str
+    """`rel_path` of the image."""
+    annotation_id: str
+    """Id as written in the annotation file."""
+    given_label: str
+    """Class name of the box."""
+    bbox_xywh: tuple[float, float, float, float]
+    """Left, top, width, height in pixels of the original image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassEntry:
+    """One row of the class table."""
+
+    index: int
+    """Position, 0-based; what an integer label means."""
+    class_id: str
+    """The dataset's own id: wnid, category id, folder name."""
+    name: str
+    """What people read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The bytes of one image, or why there are none."""
+
+    ref: SampleRef
+    """The image asked for."""
+    data: bytes | None
+    """Encoded image; None where it could not be read."""
+    outcome: Outcome
+    """`ok` when `data` is there, else `missing` (not there) or `broken` (there, but unreadable)."""
+    error: str | None
+    """Why there are no bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Quality numbers of one decoded image; luma is ITU-R 601 on 0..1."""
+
+    brightness_mean: float
+    """Mean luma, 0..1."""
+    brightness_p5: float
+    """5th percentile of luma, 0..1: high means that nothing is dark (overexposed)."""
+    brightness_p50: float
+    """Median luma, 0..1."""
+    brightness_p95: float
+    """95th percentile of luma, 0..1: low means that nothing is bright (underexposed)."""
+    contrast: float
+    """Standard deviation of luma, 0..0.5."""
+    saturation: float
+    """Mean of (max - min) over the colour channels, 0..1; 0 is gray."""
+    entropy_bits: float
+    """Shannon entropy of the luma histogram, 0..8 bits; low means little information."""
+    sharpness: float
+    """Variance of the Laplacian of luma (0..255 scale) over the whole image; low means blurry."""
+    sharpness_tile: float
+    """High percentile over tiles of Laplacian variance divided by local contrast squared; a sharp subject
+    before a soft background scores high. Low means blurry everywhere."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """What one decode of an image yields; fields are None where the outcome is not `ok`."""
+
+    outcome: Outcome
+    """ok, missing, broken or skipped."""
+    error: str | None = None
+    """A text for every outcome but `ok`."""
+    size_bytes: int | None = None
+    """Size of the encoded image, bytes."""
+    width: int | None = None
+    """Pixels, before any EXIF rotation."""
+    height: int | None = None
+    """Pixels, before any EXIF rotation."""
+    format: str | None = None
+    """Pillow's name of the container: JPEG, PNG, ..."""
+    mode: str | None = None
+    """Pillow's mode: RGB, L, P, CMYK, ..."""
+    bytes_digest: str | None = None
+    """BLAKE3 of the encoded bytes, 128 bits as hex; there for every image whose bytes were read."""
+    pixels_digest: str | None = None
+    """BLAKE3 of mode, width, height and decoded pixels, 128 bits as hex."""
+    phash: int | None = None
+    """64-bit pHash, equal to `int(str(imagehash.phash(img)), 16)`."""
+    phash_d4: np.ndarray | None = None
+    """Shape (8,), uint64: pHash of the eight `ORIENTATIONS`; the first equals `phash`."""
+    micro: bytes | None = None
+    """16 x 16 RGB, row by row, 768 bytes."""
+    quality: Quality | None = None
+    """Quality numbers; None when the scan was asked for hashes alone."""
+    jpeg_quality: int | None = None
+    """Quality setting of the encoder estimated from the quantisation tables, 1..100; None for others."""
+    thumbnail: bytes | None = None
+    """JPEG, longer side about 160 px; None when the scan was asked for hashes alone."""

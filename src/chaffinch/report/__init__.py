@@ -1,0 +1,1 @@
+"""Findings as text and HTML; computes none."""

@@ -1,0 +1,64 @@
+"""Settings of the steps: frozen dataclasses, cheap to import, with a fingerprint of what changes results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+MAX_PIXELS = 178_956_970
+"""Images above this many pixels are skipped; Pillow's own limit against decompression bombs."""
+
+METHODS = ("exact", "perceptual", "verified", "semantic")
+"""Ways to find a leak or duplicate, cheapest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSettings:
+    """What is measured in one decode; part of every shard's fingerprint."""
+
+    level: Literal["full", "hashes"] = "full"
+    """`hashes`: outcome, sizes, digests and pHash only (the leak scan); `full`: quality and thumbnail too."""
+    max_pixels: int = MAX_PIXELS
+    """Larger images are skipped."""
+    thumbnail_px: int = 160
+    """Longer side of the thumbnail, pixels."""
+    version: int = 1
+    """Raised whenever a measurement changes its meaning, so that old shards are measured anew."""
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that differ whenever a measurement could."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """How a scan runs."""
+
+    measure: MeasureSettings = MeasureSettings()
+    """What is measured."""
+    workers: int = 0
+    """Threads; 0 means one per available core."""
+    shard_size: int = 1000
+    """Images per shard, the unit of resume."""
+    rescan: bool = False
+    """Measure every image again, also those that look unchanged."""
+
+    def n_workers(self) -> int:
+        """Return the number of threads to start."""
+        return self.workers if self.workers > 0 else len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class LeakSettings:
+    """How leaks are searched."""
+
+    methods: tuple[str, ...] = ("exact", "perceptual", "verified")
+    """Any of `METHODS`."""
+    phash_threshold: int = 5
+    """Largest Hamming distance of a perceptual pair, bits, 0..16."""
+    semantic_threshold: float = 0.95
+    """Smallest cosine of a semantic pair."""

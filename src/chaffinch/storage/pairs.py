@@ -1,0 +1,104 @@
+"""Pairs of samples, stored as groups of equal codes and edges between groups.
+
+Ten thousand copies of one image are 50 million pairs; here they are one group of ten thousand members and
+one edge from the group to itself. `expand_pairs` turns that back into rows for an export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_EXPANDED_MEMBERS = 1000
+"""An edge over more members than this is exported as a star: its first member with each other member."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairSet:
+    """All pairs that one method found. G groups, M members, E edges."""
+
+    method: str
+    """exact, perceptual, verified or semantic."""
+    group_offsets: np.ndarray
+    """Shape (G + 1,), int64: group g has the members `group_members[offsets[g]:offsets[g + 1]]`."""
+    group_members: np.ndarray
+    """Shape (M,), int64: sample ids, rising within a group."""
+    edges: np.ndarray
+    """Shape (E, 2), int64: two group numbers, the smaller first; a group with itself stands for all pairs
+    of its members."""
+    similarity: np.ndarray
+    """Shape (E,), float32, 0..1, higher is closer."""
+    hamming_distance: np.ndarray
+    """Shape (E,), int16, bits; -1 where the method has none."""
+    transform: tuple[str, ...]
+    """Length E: how the second group's image comes out of the first's; '' where the method does not tell."""
+
+    def members(self, group: int) -> np.ndarray:
+        """Return the sample ids of a group, rising."""
+        return self.group_members[self.group_offsets[group] : self.group_offsets[group + 1]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EdgePairs:
+    """The sample pairs of one edge. P pairs."""
+
+    edge: int
+    """Number of the edge in its `PairSet`."""
+    sample_a: np.ndarray
+    """Shape (P,), int64."""
+    sample_b: np.ndarray
+    """Shape (P,), int64; differs from `sample_a` in every row."""
+    is_star: bool
+    """True where the edge has too many members and only a star of its pairs is given."""
+
+
+def expand_pairs(pairs: PairSet, side: np.ndarray | None = None) -> Iterator[EdgePairs]:
+    """Yield the sample pairs behind each edge that has any.
+
+    Args:
+        pairs: What a method found.
+        side: Shape (n_samples,), int8, by sample id: 0 for the first side, 1 for the second, -1 for neither.
+            Given: `sample_a` is of side 0, `sample_b` of side 1, other pairs are left out. None: all pairs,
+            `sample_a` < `sample_b`.
+    """
+    for number, (first, second) in enumerate(pairs.edges.tolist()):
+        a, b = pairs.members(first), pairs.members(second)
+        if side is None:
+            block = _all_pairs(a, b, is_same=first == second)
+        else:
+            block = _pairs_between(a, b, side, is_same=first == second)
+        if len(block[0]):
+            yield EdgePairs(number, block[0], block[1], block[2])
+
+
+def _grid(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    if not len(a) or not len(b):
+        return np.empty(0, np.int64), np.empty(0, np.int64), False
+    if len(a) + len(b) > MAX_EXPANDED_MEMBERS:
+        star_a = np.concatenate([np.full(len(b), a[0]), a[1:]])
+        star_b = np.concatenate([b, np.full(len(a) - 1, b[0])])
+        return star_a, star_b, len(a) > 1 and len(b) > 1
+    return np.repeat(a, len(b)), np.tile(b, len(a)), False
+
+
+def _all_pairs(a: np.ndarray, b: np.ndarray, *, is_same: bool) -> tuple[np.ndarray, np.ndarray, bool]:
+    if not is_same:
+        first, second, is_star = _grid(a, b)
+        return np.minimum(first, second), np.maximum(first, second), is_star
+    if len(a) > MAX_EXPANDED_MEMBERS:
+        return np.full(len(a) - 1, a[0]), a[1:], True
+    rows, columns = np.triu_indices(len(a), k=1)
+    return a[rows], a[columns], False
+
+
+def _pairs_between(
+    a: np.ndarray, b: np.ndarray, side: np.ndarray, *, is_same: bool
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    blocks = [_grid(a[side[a] == 0], b[side[b] == 1])]
+    if not is_same:
+        blocks.append(_grid(b[side[b] == 0], a[side[a] == 1]))
+    first = np.concatenate([block[0] for block in blocks])
+    second = np.concatenate([block[1] for block in blocks])
+    return first, second, any(block[2] for block in blocks)
