@@ -1,0 +1,201 @@
+"""Publishes the table `samples` after a scan, and reads thumbnails by sample id.
+
+The new table joins, row by row, what the source says now (the listing) with what was measured (the last
+generation and the new shards). Memory stays flat: rows are gathered a few thousand at a time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from chaffinch.identity import ImageIds, sample_key
+from chaffinch.storage.files import atomic_path
+from chaffinch.storage.folder import Generation, WorkspaceFolder, with_identity
+from chaffinch.storage.plan import ScanPlan
+from chaffinch.storage.schema import MEASURED_FIELDS, REF_FIELDS, THUMB_FIELDS, samples_schema
+from chaffinch.storage.shards import pending_plans, shard_path, thumbs_path
+
+ROWS_PER_BATCH = 8192
+ROWS_PER_PART = 1 << 20
+"""Rows of one file of the published table."""
+
+
+class RowGatherer:
+    """Takes rows by number from parquet files laid end to end; keeps a few row groups in memory."""
+
+    def __init__(self, paths: Sequence[Path], columns: list[str], *, n_cached: int = 8) -> None:
+        self._columns = columns
+        self._groups: list[tuple[Path, int]] = []
+        lengths: list[int] = []
+        for path in paths:
+            metadata = pq.read_metadata(path)
+            for group in range(metadata.num_row_groups):
+                self._groups.append((path, group))
+                lengths.append(metadata.row_group(group).num_rows)
+        self._starts = np.concatenate([[0], np.cumsum(np.array(lengths, dtype=np.int64))])
+        self._cache: OrderedDict[int, pa.Table] = OrderedDict()
+        self._n_cached = n_cached
+
+    def take(self, rows: np.ndarray) -> pa.Table:
+        """Return the rows with these numbers, in this order. Shape (N,), int64, N > 0."""
+        groups = np.searchsorted(self._starts, rows, side="right") - 1
+        order = np.argsort(groups, kind="stable")
+        pieces = []
+        for group in np.unique(groups):
+            inside = rows[order][groups[order] == group] - self._starts[group]
+            pieces.append(self._group(int(group)).take(pa.array(inside)))
+        back = np.empty(len(rows), dtype=np.int64)
+        back[order] = np.arange(len(rows))
+        return pa.concat_tables(pieces).take(pa.array(back))
+
+    def _group(self, group: int) -> pa.Table:
+        if group in self._cache:
+            self._cache.move_to_end(group)
+            return self._cache[group]
+        path, number = self._groups[group]
+        with pq.ParquetFile(path) as file:
+            table = file.read_row_group(number, columns=self._columns)
+        self._cache[group] = table
+        if len(self._cache) > self._n_cached:
+            self._cache.popitem(last=False)
+        return table
+
+
+def settle_image_ids(plan: ScanPlan) -> ImageIds:
+    """Read the listing once and decide the rule for the image ids of every split."""
+    with pq.ParquetFile(plan.listing) as file:
+        splits = list(plan.splits)
+        for batch in file.iter_batches(columns=["split"]):
+            splits += pc.unique(batch.column(0)).to_pylist()
+        ids = ImageIds(splits)
+        for batch in file.iter_batches(batch_size=ROWS_PER_BATCH, columns=["split", "rel_path", "source_id"]):
+            for split, rows in _by_split(batch.column("split")):
+                part = batch.take(pa.array(rows))
+                ids.observe(split, part.column("rel_path").to_pylist(), part.column("source_id").to_pylist())
+    ids.settle()
+    return ids
+
+
+def _by_split(splits: pa.Array) -> Iterator[tuple[str, np.ndarray]]:
+    values = np.array(splits.to_pylist(), dtype=object)
+    for name in dict.fromkeys(values.tolist()):
+        yield name, np.flatnonzero(values == name)
+
+
+def write_samples(
+    folder: WorkspaceFolder, generation: Generation, plan: ScanPlan, ids: ImageIds
+) -> list[str]:
+    """Write the table `samples` of the generation after `generation`; returns its files.
+
+    Thumbnail blobs that no row needs any more are removed.
+    """
+    listing_row = _rows_of_listing(plan)
+    measured, measured_row = _measured(folder, generation, plan)
+    ref_columns = [f.name for f in REF_FIELDS]
+    listing = RowGatherer([plan.listing], [*ref_columns, "is_listed"])
+    schema = with_identity(samples_schema(is_integer_id=ids.is_integer), "samples", generation.dataset)
+    names: list[str] = []
+    for part, start in enumerate(range(0, plan.n_samples, ROWS_PER_PART)):
+        names.append(folder.table_name(generation, "samples", part))
+        stop = min(start + ROWS_PER_PART, plan.n_samples)
+        with atomic_path(folder.root / names[-1]) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+            for first in range(start, stop, ROWS_PER_BATCH):
+                rows = np.arange(first, min(first + ROWS_PER_BATCH, stop))
+                table = _join(rows, listing.take(listing_row[rows]), measured.take(measured_row[rows]), ids)
+                writer.write_table(table.select(schema.names).cast(schema))
+    return names
+
+
+def _rows_of_listing(plan: ScanPlan) -> np.ndarray:
+    rows = np.empty(plan.n_samples, dtype=np.int64)
+    with pq.ParquetFile(plan.listing) as file:
+        position = 0
+        for batch in file.iter_batches(columns=["sample_id"]):
+            rows[batch.column(0).to_numpy()] = np.arange(position, position + len(batch))
+            position += len(batch)
+    return rows
+
+
+def _measured(
+    folder: WorkspaceFolder, generation: Generation, plan: ScanPlan
+) -> tuple[RowGatherer, np.ndarray]:
+    """Return all measurements, and where that of each sample is: the newest shard wins."""
+    numbers = pending_plans(folder)
+    paths = folder.files(generation, "samples") + [shard_path(folder, n) for n in numbers]
+    row = np.full(plan.n_samples, -1, dtype=np.int64)
+    row[: generation.n_samples] = np.arange(generation.n_samples)
+    position = generation.n_samples
+    for number in numbers:
+        sample_ids = pq.read_table(shard_path(folder, number), columns=["sample_id"]).column(0).to_numpy()
+        row[sample_ids] = np.arange(position, position + len(sample_ids))
+        position += len(sample_ids)
+    columns = [f.name for f in [*MEASURED_FIELDS, *THUMB_FIELDS]]
+    return RowGatherer(paths, columns), row
+
+
+def _join(sample_ids: np.ndarray, refs: pa.Table, measured: pa.Table, ids: ImageIds) -> pa.Table:
+    splits, paths = refs.column("split").to_pylist(), refs.column("rel_path").to_pylist()
+    image_ids: list[str] = [""] * len(refs)
+    split_rows: list[int | None] = [None] * len(refs)
+    for split, rows in _by_split(refs.column("split")):
+        part = refs.take(pa.array(rows))
+        part_paths = part.column("rel_path").to_pylist()
+        assigned = ids.assign(split, part_paths, part.column("source_id").to_pylist())
+        own_rows = ids.split_rows(split, part_paths)
+        for row, image_id, split_row in zip(rows.tolist(), assigned, own_rows, strict=True):
+            image_ids[row], split_rows[row] = image_id, split_row
+    columns = {name: refs.column(name) for name in refs.column_names if name != "is_listed"}
+    columns |= {name: measured.column(name) for name in measured.column_names}
+    is_listed = refs.column("is_listed")
+    columns["outcome"] = pc.if_else(is_listed, measured.column("outcome"), "missing")
+    columns["error"] = pc.if_else(is_listed, measured.column("error"), "was not there at the last scan")
+    # Bytes that could not be read may be readable next time: without a stamp they are looked at again.
+    was_read = pc.or_(pc.is_valid(measured.column("bytes_digest")), pc.equal(columns["outcome"], "skipped"))
+    columns["stamp"] = pc.if_else(pc.and_(is_listed, was_read), refs.column("stamp"), "")
+    columns["sample_id"] = pa.array(sample_ids)
+    columns["key"] = pa.array([sample_key(s, p) for s, p in zip(splits, paths, strict=True)])
+    is_integer = ids.is_integer
+    columns["image_id"] = pa.array([int(i) for i in image_ids] if is_integer else image_ids)
+    columns["split_row"] = pa.array(split_rows, type=pa.int64())
+    return pa.table(columns)
+
+
+def remove_unused_thumbs(folder: WorkspaceFolder, generation: Generation) -> None:
+    """Remove the thumbnail blobs that no published sample refers to."""
+    used: set[int] = set()
+    for batch in folder.batches(generation, "samples", columns=["thumb_shard"]):
+        used.update(pc.unique(batch.column(0)).to_pylist())
+    for path in (folder.root / "thumbs").glob("[0-9]*.bin"):
+        if int(path.stem) not in used:
+            path.unlink()
+
+
+def read_thumbs(
+    folder: WorkspaceFolder, generation: Generation, sample_ids: np.ndarray
+) -> list[bytes | None]:
+    """Return the stored thumbnail (JPEG) of each sample; None where it has none.
+
+    Args:
+        folder: The workspace.
+        generation: The generation that the sample ids belong to.
+        sample_ids: Shape (N,), int64.
+    """
+    if not len(sample_ids):
+        return []
+    gatherer = RowGatherer(folder.files(generation, "samples"), [f.name for f in THUMB_FIELDS])
+    places = gatherer.take(sample_ids)
+    shards, offsets, sizes = (places.column(f.name).to_pylist() for f in THUMB_FIELDS)
+    found: list[bytes | None] = [None] * len(sample_ids)
+    by_shard = sorted((shard, row) for row, shard in enumerate(shards) if shard is not None)
+    for shard, row in by_shard:
+        with thumbs_path(folder, shard).open("rb") as blob:
+            blob.seek(offsets[row])
+            found[row] = blob.read(sizes[row])
+    return found
