@@ -15,7 +15,9 @@ has just read the pointer still finds them.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -143,7 +145,11 @@ class WorkspaceFolder:
 
     def table_name(self, generation: Generation, table: str, part: int = 0) -> str:
         """Return the name of a file for `table` in the generation after `generation`, below the root."""
-        return f"tables/{table}-{generation.number + 1:06d}-{part}.parquet"
+        # Split names may hold characters that file names should not; the digest keeps two such names apart.
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", table)
+        if plain != table:
+            plain += "-" + hashlib.blake2b(table.encode(), digest_size=4).hexdigest()
+        return f"tables/{plain}-{generation.number + 1:06d}-{part}.parquet"
 
     def write_table(
         self, generation: Generation, table: str, batches: Iterable[pa.Table], schema: pa.Schema

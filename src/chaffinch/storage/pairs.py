@@ -41,36 +41,79 @@ class PairSet:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EdgePairs:
-    """The sample pairs of one edge. P pairs."""
+class PairBlock:
+    """Some of the sample pairs behind the edges of a `PairSet`. P pairs."""
 
-    edge: int
-    """Number of the edge in its `PairSet`."""
+    edge: np.ndarray
+    """Shape (P,), int64: number of the edge that each pair comes from."""
     sample_a: np.ndarray
     """Shape (P,), int64."""
     sample_b: np.ndarray
     """Shape (P,), int64; differs from `sample_a` in every row."""
-    is_star: bool
-    """True where the edge has too many members and only a star of its pairs is given."""
+    is_star: np.ndarray
+    """Shape (P,), bool: the edge has too many members, and only a star of its pairs is given."""
 
 
-def expand_pairs(pairs: PairSet, side: np.ndarray | None = None) -> Iterator[EdgePairs]:
-    """Yield the sample pairs behind each edge that has any.
+def expand_pairs(
+    pairs: PairSet, side: np.ndarray | None = None, *, block_rows: int = 1 << 16
+) -> Iterator[PairBlock]:
+    """Yield the sample pairs behind the edges, in blocks; each pair of an edge once.
 
     Args:
         pairs: What a method found.
         side: Shape (n_samples,), int8, by sample id: 0 for the first side, 1 for the second, -1 for neither.
             Given: `sample_a` is of side 0, `sample_b` of side 1, other pairs are left out. None: all pairs,
             `sample_a` < `sample_b`.
+        block_rows: Rows of a block, about; a single edge is never cut.
     """
-    for number, (first, second) in enumerate(pairs.edges.tolist()):
-        a, b = pairs.members(first), pairs.members(second)
-        if side is None:
-            block = _all_pairs(a, b, is_same=first == second)
-        else:
-            block = _pairs_between(a, b, side, is_same=first == second)
-        if len(block[0]):
-            yield EdgePairs(number, block[0], block[1], block[2])
+    sizes = np.diff(pairs.group_offsets)[pairs.edges]
+    is_plain = (sizes == 1).all(axis=1) & (pairs.edges[:, 0] != pairs.edges[:, 1])
+    plain = np.flatnonzero(is_plain)
+    for start in range(0, len(plain), block_rows):
+        block = _plain_block(pairs, plain[start : start + block_rows], side)
+        if len(block.edge):
+            yield block
+    waiting: list[PairBlock] = []
+    for number in np.flatnonzero(~is_plain).tolist():
+        waiting.append(_edge_block(pairs, number, side))
+        if sum(len(block.edge) for block in waiting) >= block_rows:
+            yield _joined(waiting)
+            waiting = []
+    if any(len(block.edge) for block in waiting):
+        yield _joined(waiting)
+
+
+def _plain_block(pairs: PairSet, edges: np.ndarray, side: np.ndarray | None) -> PairBlock:
+    """Expand edges between groups of one member each."""
+    members = pairs.group_members[pairs.group_offsets[pairs.edges[edges]]]
+    if side is None:
+        members = np.sort(members, axis=1)
+    else:
+        is_swapped = side[members[:, 0]] == 1
+        members = np.where(is_swapped[:, None], members[:, ::-1], members)
+        is_wanted = (side[members[:, 0]] == 0) & (side[members[:, 1]] == 1)
+        members, edges = members[is_wanted], edges[is_wanted]
+    return PairBlock(edges, members[:, 0], members[:, 1], np.zeros(len(edges), dtype=bool))
+
+
+def _edge_block(pairs: PairSet, number: int, side: np.ndarray | None) -> PairBlock:
+    first, second = pairs.edges[number].tolist()
+    a, b = pairs.members(first), pairs.members(second)
+    if side is None:
+        sample_a, sample_b, is_star = _all_pairs(a, b, is_same=first == second)
+    else:
+        sample_a, sample_b, is_star = _pairs_between(a, b, side, is_same=first == second)
+    n = len(sample_a)
+    return PairBlock(np.full(n, number), sample_a, sample_b, np.full(n, is_star))
+
+
+def _joined(blocks: list[PairBlock]) -> PairBlock:
+    return PairBlock(
+        np.concatenate([block.edge for block in blocks]),
+        np.concatenate([block.sample_a for block in blocks]),
+        np.concatenate([block.sample_b for block in blocks]),
+        np.concatenate([block.is_star for block in blocks]),
+    )
 
 
 def _grid(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:

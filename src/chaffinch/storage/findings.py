@@ -1,0 +1,135 @@
+"""Pairs and issues in the workspace: one table per step, so that a step replaces only its own rows.
+
+Tables are named ``issues/<scope>``, ``groups/<scope>/<method>`` and ``edges/<scope>/<method>``, where the scope
+is the step: ``duplicates``, or ``leaks/<split>/<split>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from chaffinch.settings import METHODS
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.pairs import PairSet, expand_pairs
+from chaffinch.storage.samples import RowGatherer
+
+EDGES_SCHEMA = pa.schema(
+    [
+        pa.field("group_a", pa.int64()),
+        pa.field("group_b", pa.int64()),
+        pa.field("similarity", pa.float32()),
+        pa.field("hamming_distance", pa.int16()),
+        pa.field("transform", pa.string()),
+    ]
+)
+GROUPS_SCHEMA = pa.schema([pa.field("group", pa.int64()), pa.field("sample_id", pa.int64())])
+
+PAIRS_SCHEMA = pa.schema(
+    [
+        pa.field("sample_a", pa.int64()),
+        pa.field("sample_b", pa.int64()),
+        pa.field("key_a", pa.string()),
+        pa.field("key_b", pa.string()),
+        pa.field("method", pa.string()),
+        pa.field("similarity", pa.float32()),
+        pa.field("hamming_distance", pa.int16()),
+        pa.field("transform", pa.string()),
+        pa.field("is_star", pa.bool_()),
+    ]
+)
+"""The exported table `pairs`. `is_star` marks rows of a group too large for all of its pairs."""
+
+SCOPE_DUPLICATES = "duplicates"
+
+
+def leak_scope(first: str, second: str) -> str:
+    """Return the scope of leaks between two splits."""
+    return f"leaks/{first}/{second}"
+
+
+def write_pairs(
+    folder: WorkspaceFolder, generation: Generation, scope: str, pairs: PairSet
+) -> dict[str, list[str]]:
+    """Write a pair set for the generation after `generation`; returns its entries for `Generation.tables`."""
+    distances = pa.array(pairs.hamming_distance, mask=pairs.hamming_distance < 0)
+    edges = {
+        "group_a": pairs.edges[:, 0],
+        "group_b": pairs.edges[:, 1],
+        "similarity": pairs.similarity,
+        "hamming_distance": distances,
+        "transform": pa.array([t or None for t in pairs.transform], type=pa.string()),
+    }
+    sizes = np.diff(pairs.group_offsets)
+    groups = {"group": np.repeat(np.arange(len(sizes)), sizes), "sample_id": pairs.group_members}
+    tables = {
+        f"edges/{scope}/{pairs.method}": pa.table(edges, schema=EDGES_SCHEMA),
+        f"groups/{scope}/{pairs.method}": pa.table(groups, schema=GROUPS_SCHEMA),
+    }
+    return {
+        name: [folder.write_table(generation, name, [table], table.schema)] for name, table in tables.items()
+    }
+
+
+def read_pairs(folder: WorkspaceFolder, generation: Generation, scope: str, method: str) -> PairSet:
+    """Read a pair set back."""
+    edges = folder.read(generation, f"edges/{scope}/{method}")
+    groups = folder.read(generation, f"groups/{scope}/{method}")
+    group = groups.column("group").to_numpy()
+    n_groups = int(group.max()) + 1 if len(group) else 0
+    return PairSet(
+        method=method,
+        group_offsets=np.searchsorted(group, np.arange(n_groups + 1)).astype(np.int64),
+        group_members=groups.column("sample_id").to_numpy(),
+        edges=np.stack([edges.column("group_a").to_numpy(), edges.column("group_b").to_numpy()], axis=1),
+        similarity=edges.column("similarity").to_numpy(),
+        hamming_distance=edges.column("hamming_distance").fill_null(-1).to_numpy(),
+        transform=tuple(edges.column("transform").fill_null("").to_pylist()),
+    )
+
+
+def scopes(generation: Generation) -> list[tuple[str, str]]:
+    """Return scope and method of every pair set that is there, in a fixed order."""
+    found = [
+        name.removeprefix("edges/").rpartition("/") for name in generation.tables if name.startswith("edges/")
+    ]
+    return sorted(((scope, method) for scope, _, method in found), key=lambda s: (s[0], METHODS.index(s[1])))
+
+
+def sides(folder: WorkspaceFolder, generation: Generation, scope: str) -> np.ndarray | None:
+    """Return shape (n_samples,), int8: the side of each sample in a leak scope; None for duplicates."""
+    if scope == SCOPE_DUPLICATES:
+        return None
+    _, first, second = scope.split("/")
+    side = np.full(generation.n_samples, -1, dtype=np.int8)
+    start = 0
+    for batch in folder.batches(generation, "samples", columns=["split"]):
+        split = np.array(batch.column(0).to_pylist(), dtype=object)
+        side[start : start + len(split)][split == first] = 0
+        side[start : start + len(split)][split == second] = 1
+        start += len(split)
+    return side
+
+
+def export_pairs(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa.Table]:
+    """Stream all pairs of all scopes and methods, groups expanded, as `PAIRS_SCHEMA`."""
+    keys = RowGatherer(folder.files(generation, "samples"), ["key"])
+    for scope, method in scopes(generation):
+        pairs = read_pairs(folder, generation, scope, method)
+        transforms = np.array([t or None for t in pairs.transform], dtype=object)
+        for block in expand_pairs(pairs, sides(folder, generation, scope)):
+            distance = pairs.hamming_distance[block.edge]
+            columns = {
+                "sample_a": block.sample_a,
+                "sample_b": block.sample_b,
+                "key_a": keys.take(block.sample_a).column(0),
+                "key_b": keys.take(block.sample_b).column(0),
+                "method": [method] * len(block.edge),
+                "similarity": pairs.similarity[block.edge],
+                "hamming_distance": pa.array(distance, mask=distance < 0),
+                "transform": transforms[block.edge],
+                "is_star": block.is_star,
+            }
+            yield pa.table(columns, schema=PAIRS_SCHEMA)
