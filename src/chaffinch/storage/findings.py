@@ -1,7 +1,7 @@
 """Pairs and issues in the workspace: one table per step, so that a step replaces only its own rows.
 
-Tables are named ``issues/<scope>``, ``groups/<scope>/<method>`` and ``edges/<scope>/<method>``, where the scope
-is the step: ``duplicates``, or ``leaks/<split>/<split>``.
+Tables are named ``issues/<scope>``, ``groups/<scope>/<method>`` and ``edges/<scope>/<method>``, where the
+scope is the step: ``duplicates``, or ``leaks/<split>/<split>``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,96 @@
+"""The command `chaffinch`: parses, calls one library function, prints; turns errors into messages."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import chaffinch
+from chaffinch.cli.demo import demo
+from chaffinch.cli.find import find, issues
+from chaffinch.cli.leaks import leaks
+from chaffinch.cli.scan import scan
+from chaffinch.cli.tables import table
+from chaffinch.errors import ChaffinchError
+
+app = typer.Typer(
+    name="chaffinch",
+    help="Find what is wrong in an image dataset and what leaks from train to test. Nothing leaves this machine.",
+    epilog="Start with: chaffinch demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (scan, leaks, find, issues, table, demo):
+    app.command()(verb)
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"chaffinch {chaffinch.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the verb."""
+
+
+def report_error(error: BaseException) -> int:
+    """Print what went wrong on stderr, never a traceback; returns the exit status."""
+    if isinstance(error, ChaffinchError):
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
+    if isinstance(error, KeyboardInterrupt):
+        sys.stderr.write("stopped; what is done is kept: run the same command again to go on\n")
+        return 130
+    if isinstance(error, BrokenPipeError):
+        # The reader of stdout has gone, as `head` does: not a fault, and nothing more can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"{where}{error.strerror or error}\n")
+        if error.errno in FULL_DISK:
+            sys.stderr.write("hint: free some space and run the same command again; what is done is kept\n")
+        return 1
+    return _report_fault(error)
+
+
+def _report_fault(error: BaseException) -> int:
+    handle, name = tempfile.mkstemp(prefix="chaffinch-fault-", suffix=".txt", text=True)
+    with os.fdopen(handle, "w") as file:
+        traceback.print_exception(error, file=file)
+    sys.stderr.write(f"a fault of this program: {type(error).__name__}: {error}\n")
+    sys.stderr.write(f"hint: please report it with {Path(name)}, which holds where it happened\n")
+    return 1
+
+
+def run_reporting_errors(command: typer.Typer) -> None:
+    """Run a command line; exit with its status."""
+    try:
+        command()
+    except Exception as error:
+        sys.exit(report_error(error))
+    except KeyboardInterrupt as error:
+        sys.exit(report_error(error))
+
+
+def run() -> None:
+    """Run the command `chaffinch`."""
+    run_reporting_errors(app)

@@ -1,0 +1,105 @@
+"""What every verb shares: shared options, progress on stderr, tables and sentences on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from chaffinch.pipeline.progress import Progress
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("-w", "--workspace", help="Workspace folder; everything the program knows is in it.")
+]
+LogJsonOption = Annotated[
+    bool, typer.Option("--log-json", help="Progress as JSON lines on stderr, for machines to read.")
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Threads; 0 takes one per core.")]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option("--dataset", help="Name of the dataset; names the artifacts. Default: the folder's name."),
+]
+
+PLAIN_EVERY_S = 10.0
+"""A log file gets a line of progress this often; the first after two seconds."""
+
+
+def say(text: str = "") -> None:
+    """Print a result on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def hint(text: str) -> None:
+    """Print a remark on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def duration(seconds: float) -> str:
+    """Spell a duration: ``3.2 s``, ``4 min 05 s``, ``2 h 10 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class LineProgress:
+    """Progress as lines on stderr: JSON for every event, or now and then a sentence."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._name, self._unit, self._total, self._done = "", "", 0, 0
+        self._started = self._next = time.monotonic()
+
+    def stage(self, name: str, *, total: int | None, unit: str) -> None:
+        """Begin a stage."""
+        self._name, self._unit, self._total, self._done = name, unit, total or 0, 0
+        self._started = time.monotonic()
+        self._next = self._started + 2
+        self._event("stage", total=total, unit=unit)
+
+    def advance(self, n: int) -> None:
+        """Count, and print when it is time."""
+        self._done += n
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        rate = self._done / elapsed
+        left_s = (self._total - self._done) / rate if self._total and rate else None
+        self._event(
+            "progress", done=self._done, total=self._total or None, per_s=round(rate, 1), left_s=left_s
+        )
+        if self._as_json or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PLAIN_EVERY_S
+        of_total = f" of {self._total:,}" if self._total else ""
+        left = f", {duration(left_s)} left" if left_s is not None else ""
+        hint(f"{self._name}: {self._done:,}{of_total} {self._unit}, {rate:,.0f} {self._unit}/s{left}")
+
+    def note(self, text: str) -> None:
+        """Print a sentence."""
+        self._event("note", text=text)
+        if not self._as_json:
+            hint(text)
+
+    def _event(self, event: str, **values: Any) -> None:
+        if self._as_json:
+            left_s = values.get("left_s")
+            rounded = {} if left_s is None else {"left_s": round(left_s, 1)}
+            hint(json.dumps({"event": event, "stage": self._name, **values, **rounded}))
+
+
+@contextmanager
+def progress_on_stderr(*, as_json: bool) -> Iterator[Progress]:
+    """Yield a progress that suits stderr: bars on a terminal, else lines."""
+    if as_json or not sys.stderr.isatty():
+        yield LineProgress(as_json=as_json)
+        return
+    from chaffinch.cli.bars import bars
+
+    with bars() as progress:
+        yield progress

@@ -1,0 +1,28 @@
+"""`chaffinch table`: any table of a workspace as parquet or CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chaffinch.cli.output import WorkspaceOption, hint
+
+
+def table(
+    name: Annotated[str, typer.Argument(help="samples, objects, issues, pairs or classes.")],
+    *,
+    workspace: WorkspaceOption,
+    to: Annotated[Path, typer.Option("--to", help="File to write; .parquet or .csv.")],
+) -> None:
+    """Write one table as it stands now, one row per thing.
+
+    Example:
+
+        chaffinch table samples -w ws --to samples.parquet
+    """
+    from chaffinch.storage.export import export_table
+
+    n_rows = export_table(workspace, name, to)
+    hint(f"{to}: {n_rows:,} rows")

@@ -1,0 +1,1 @@
+"""The stages in order: scan, duplicates, leaks; progress and resume. Formats no output."""

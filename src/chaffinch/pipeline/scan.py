@@ -1,0 +1,310 @@
+"""Scan: list what is there, measure what is new, publish one table.
+
+Killed at any moment, the next run measures only the shards that are missing. Nothing is published before
+every planned shard is done, so readers see the old table or the new one, never half of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chaffinch.compute.executor import Failure, LocalExecutor
+from chaffinch.compute.shard import measure_shard
+from chaffinch.errors import SourceError, WorkspaceError
+from chaffinch.formats.opening import open_source
+from chaffinch.formats.reading import fetch
+from chaffinch.formats.source import Source
+from chaffinch.identity import ClassTable
+from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.records import OUTCOMES
+from chaffinch.settings import MeasureSettings, ScanSettings
+from chaffinch.storage.files import remove_temporary_files
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.objects import write_objects
+from chaffinch.storage.plan import Planner, ScanPlan
+from chaffinch.storage.samples import (
+    RowGatherer,
+    remove_unused_thumbs,
+    settle_image_ids,
+    write_samples,
+)
+from chaffinch.storage.schema import CLASSES_SCHEMA
+from chaffinch.storage.shards import (
+    forget_pending,
+    pending_fingerprint,
+    pending_plans,
+    read_plan,
+    write_shard,
+)
+
+EXAMPLES_PER_OUTCOME = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """How to open a dataset."""
+
+    locations: tuple[str, ...] = ()
+    """Folders, files or URLs as the user wrote them."""
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Split name to location, for splits that the user named."""
+    dataset: str | None = None
+    """Name of the dataset; None takes it from the source."""
+    images: str | None = None
+    """Folder of the images that an annotation file speaks of."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """What a scan did and found."""
+
+    dataset: str
+    """Name of the dataset."""
+    n_samples: int
+    """Rows of the table `samples`."""
+    n_new: int
+    """Images never seen before."""
+    n_changed: int
+    """Known images that were measured again."""
+    n_vanished: int
+    """Known images that are not there any more."""
+    n_moved: int
+    """Vanished images whose bytes lie under a new path now."""
+    n_measured: int
+    """Images measured in this run."""
+    outcomes: dict[str, int]
+    """Images by outcome."""
+    examples: dict[str, list[tuple[str, str]]]
+    """For each outcome but ok, some paths and what is wrong with them."""
+    ignored: dict[str, int]
+    """Files passed over, by reason."""
+    ignored_examples: dict[str, str]
+    """A path for each reason."""
+    warnings: list[str]
+    """What the user should know about ids."""
+    wall_s: float
+    """Seconds on the clock."""
+    cpu_s: float
+    """CPU seconds of this process."""
+
+
+def scan(
+    root: Path, spec: SourceSpec, *, settings: ScanSettings | None = None, progress: Progress | None = None
+) -> ScanReport:
+    """Bring the workspace at `root` in step with a source; resumes, and measures only what is new.
+
+    Args:
+        root: The workspace folder; made if it is not there.
+        spec: What to scan.
+        settings: How.
+        progress: Who watches.
+
+    Raises:
+        SourceError: If the source cannot be read, holds no image, or nothing this workspace knows.
+        IdentityError: If two images have the same key.
+        LockedError: If another process writes to the workspace.
+
+    Cost: see benchmarks; memory is flat but for about 50 bytes an image.
+    """
+    started = time.perf_counter(), time.process_time()
+    settings = settings or ScanSettings()
+    progress = progress or Silent()
+    folder = WorkspaceFolder.create(root)
+    with writer_lock(root):
+        remove_temporary_files(root)
+        generation = folder.current()
+        source = open_source(spec.locations, splits=spec.splits, dataset=spec.dataset, images=spec.images)
+        measure = _measure_settings(generation, settings)
+        plan = _plan(folder, generation, source, measure=measure, settings=settings, progress=progress)
+        n_measured = _measure(folder, plan, measure=measure, settings=settings, progress=progress)
+        if plan.listing_digest != generation.listing_digest or pending_plans(folder):
+            generation = _publish(folder, generation, plan, source=source, spec=spec, measure=measure)
+        forget_pending(folder)
+        plan.listing.unlink()
+    return _report(folder, generation, plan, source=source, n_measured=n_measured, started=started)
+
+
+def _measure_settings(generation: Generation, settings: ScanSettings) -> MeasureSettings:
+    """Return the settings to measure with: a full table also serves who asks for hashes alone."""
+    wanted = settings.measure
+    if generation.measure == {**asdict(wanted), "level": "full"}:
+        return MeasureSettings(**generation.measure)
+    return wanted
+
+
+def _plan(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    source: Source,
+    *,
+    measure: MeasureSettings,
+    settings: ScanSettings,
+    progress: Progress,
+) -> ScanPlan:
+    fingerprint = measure.fingerprint()
+    pending = pending_fingerprint(folder)
+    if settings.rescan or (pending is not None and pending != fingerprint):
+        forget_pending(folder)
+    progress.stage("listing", total=None, unit="images")
+    trust = not settings.rescan and generation.measure == asdict(measure)
+    digest = _digest_of_extras(source)
+
+    def run() -> ScanPlan:
+        planner = Planner.open(
+            folder, generation, fingerprint=fingerprint, shard_size=settings.shard_size, trust_stamps=trust
+        )
+        return planner.plan(source.refs(), on_listed=progress.advance, extra_digest=digest)
+
+    had_pending = bool(pending_plans(folder))
+    plan = run()
+    if plan.n_listed == 0:
+        forget_pending(folder)
+        raise SourceError(
+            "holds no image", where=source.dataset, hint="name the folder that the images are in"
+        )
+    is_foreign = plan.n_new == plan.n_listed
+    if is_foreign and generation.number == 0 and had_pending:
+        # A scan of something else was broken off here and nothing of it was published: begin anew.
+        forget_pending(folder)
+        plan = run()
+    elif is_foreign and generation.number:
+        forget_pending(folder)
+        raise WorkspaceError(
+            f"none of the {generation.n_samples} images of this workspace is in the source",
+            where=str(folder.root),
+            hint="another dataset, or other names of splits, needs another workspace: -w NEW",
+        )
+    return plan
+
+
+def _digest_of_extras(source: Source) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for entry in source.classes():
+        digest.update(repr(entry).encode("utf-8", "surrogatepass"))
+    for item in source.objects():
+        digest.update(repr(item).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _measure(
+    folder: WorkspaceFolder,
+    plan: ScanPlan,
+    *,
+    measure: MeasureSettings,
+    settings: ScanSettings,
+    progress: Progress,
+) -> int:
+    """Measure the shards of the plan that are not done; returns the number of images."""
+    if not plan.shards:
+        return 0
+    sizes = {number: len(read_plan(folder, number)[0]) for number in plan.shards}
+    progress.stage("scanning", total=sum(sizes.values()), unit="images")
+
+    def work(number: int) -> None:
+        sample_ids, refs = read_plan(folder, number)
+        measurements = measure_shard(fetch(refs), measure)
+        write_shard(folder, number, sample_ids=sample_ids, measurements=measurements)
+
+    failures: list[tuple[int, Failure]] = []
+    for number, result in LocalExecutor(settings.n_workers()).run(plan.shards, work):
+        if isinstance(result, Failure):
+            failures.append((number, result))
+        else:
+            progress.advance(sizes[number])
+    if failures:
+        number, failure = failures[0]
+        raise WorkspaceError(
+            f"{len(failures)} shards could not be done; the first, {number}, says: {failure.error}",
+            where=str(folder.root),
+            hint="all others are kept; mend the cause and run the same command again",
+        ) from failure.error
+    return sum(sizes.values())
+
+
+def _publish(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    plan: ScanPlan,
+    *,
+    source: Source,
+    spec: SourceSpec,
+    measure: MeasureSettings,
+) -> Generation:
+    """Write the tables of the next generation; findings are dropped, since their inputs changed."""
+    ids = settle_image_ids(plan)
+    generation = replace(generation, dataset=source.dataset)
+    tables = {"samples": write_samples(folder, generation, plan, ids)}
+    entries = source.classes() or ClassTable.from_names(plan.labels).entries
+    columns = {name: [getattr(e, name) for e in entries] for name in CLASSES_SCHEMA.names}
+    rows = pa.table(columns, schema=CLASSES_SCHEMA)
+    tables["classes"] = [folder.write_table(generation, "classes", [rows], CLASSES_SCHEMA)]
+    files = [folder.root / name for name in tables["samples"]]
+    tables["objects"] = [write_objects(folder, generation, files, source.objects())]
+    new = folder.publish(
+        generation,
+        source={**asdict(spec), "locations": list(spec.locations), "splits": dict(spec.splits)},
+        measure=asdict(measure),
+        listing_digest=plan.listing_digest,
+        n_samples=plan.n_samples,
+        next_shard=plan.next_shard,
+        tables=tables,
+        info={"id_warnings": ids.warnings, "splits": plan.splits},
+    )
+    remove_unused_thumbs(folder, new)
+    return new
+
+
+def _report(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    plan: ScanPlan,
+    *,
+    source: Source,
+    n_measured: int,
+    started: tuple[float, float],
+) -> ScanReport:
+    outcomes: Counter[str] = Counter()
+    examples: dict[str, list[tuple[str, str]]] = {}
+    for batch in folder.batches(generation, "samples", columns=["outcome", "image_path", "error"]):
+        for row in batch.column("outcome").value_counts().to_pylist():
+            outcomes[row["values"]] += row["counts"]
+        for row in batch.filter(pc.not_equal(batch.column("outcome"), "ok")).to_pylist():
+            shown = examples.setdefault(row["outcome"], [])
+            if len(shown) < EXAMPLES_PER_OUTCOME:
+                shown.append((row["image_path"], row["error"]))
+    return ScanReport(
+        dataset=generation.dataset,
+        n_samples=generation.n_samples,
+        n_new=plan.n_new,
+        n_changed=plan.n_changed,
+        n_vanished=len(plan.vanished),
+        n_moved=_n_moved(folder, generation, plan),
+        n_measured=n_measured,
+        outcomes={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
+        examples=examples,
+        ignored=dict(source.ignored),
+        ignored_examples=dict(source.examples),
+        warnings=list(generation.info.get("id_warnings", [])),
+        wall_s=time.perf_counter() - started[0],
+        cpu_s=time.process_time() - started[1],
+    )
+
+
+def _n_moved(folder: WorkspaceFolder, generation: Generation, plan: ScanPlan) -> int:
+    """Count the vanished samples whose bytes were met under a new path in this scan."""
+    if not plan.vanished or not plan.n_new:
+        return 0
+    rows = RowGatherer(folder.files(generation, "samples"), ["bytes_digest"])
+    new_ids = np.arange(plan.n_samples - plan.n_new, plan.n_samples)
+    new_digests = set(rows.take(new_ids).column(0).to_pylist()) - {None}
+    return sum(d in new_digests for d in rows.take(np.array(plan.vanished)).column(0).to_pylist())

@@ -1,0 +1,101 @@
+"""Writes any table of a workspace to one parquet or CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from chaffinch.errors import UsageError
+from chaffinch.storage.files import atomic_path
+from chaffinch.storage.findings import PAIRS_SCHEMA, export_pairs
+from chaffinch.storage.folder import Generation, WorkspaceFolder, with_identity
+from chaffinch.storage.issues import ISSUES_SCHEMA
+from chaffinch.storage.schema import CLASSES_SCHEMA, INTERNAL_COLUMNS, OBJECTS_SCHEMA, samples_schema
+
+TABLES = ("samples", "objects", "issues", "pairs", "classes")
+
+
+def export_table(root: Path, name: str, target: Path) -> int:
+    """Write a table of the workspace at `root`; returns the number of rows.
+
+    Raises:
+        UsageError: If there is no such table, or the ending is not known.
+        WorkspaceError: If no scan has ended yet.
+    """
+    if name not in TABLES:
+        raise UsageError(f"there is no table {name!r}", hint=f"one of: {', '.join(TABLES)}")
+    if target.suffix not in (".parquet", ".csv"):
+        raise UsageError(
+            f"cannot write {target.suffix or 'a file without ending'!r}",
+            where=str(target),
+            hint="use .parquet or .csv",
+        )
+    folder = WorkspaceFolder(root)
+    generation = folder.published()
+    schema = with_identity(_schema(folder, generation, name), name, generation.dataset)
+    n_rows = 0
+    with (
+        atomic_path(target) as temporary,
+        _writer(temporary, schema, is_csv=target.suffix == ".csv") as writer,
+    ):
+        for rows in _rows(folder, generation, name, schema):
+            writer.write_table(_as_text(rows) if target.suffix == ".csv" else rows.cast(schema))
+            n_rows += len(rows)
+    return n_rows
+
+
+def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Schema:
+    if name == "samples":
+        is_integer = (
+            pq.read_schema(folder.files(generation, "samples")[0]).field("image_id").type == pa.int64()
+        )
+        return pa.schema(
+            [f for f in samples_schema(is_integer_id=is_integer) if f.name not in INTERNAL_COLUMNS]
+        )
+    schemas = {
+        "objects": OBJECTS_SCHEMA,
+        "issues": ISSUES_SCHEMA,
+        "pairs": PAIRS_SCHEMA,
+        "classes": CLASSES_SCHEMA,
+    }
+    return schemas[name]
+
+
+def _rows(
+    folder: WorkspaceFolder, generation: Generation, name: str, schema: pa.Schema
+) -> Iterator[pa.Table]:
+    if name == "pairs":
+        yield from export_pairs(folder, generation)
+        return
+    stored = sorted(t for t in generation.tables if t == name or t.startswith(f"{name}/"))
+    for table in stored:
+        for batch in folder.batches(generation, table, columns=schema.names):
+            yield pa.Table.from_batches([batch])
+
+
+def _writer(path: Path, schema: pa.Schema, *, is_csv: bool) -> pq.ParquetWriter | pyarrow.csv.CSVWriter:
+    if not is_csv:
+        return pq.ParquetWriter(path, schema)
+    plain = pa.schema([pa.field(f.name, _csv_type(f.type)) for f in schema])
+    return pyarrow.csv.CSVWriter(path, plain)
+
+
+def _csv_type(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_binary(kind) or pa.types.is_fixed_size_list(kind) else kind
+
+
+def _as_text(rows: pa.Table) -> pa.Table:
+    """Spell what CSV cannot hold: bytes as hex, lists with ';' between."""
+    for number, column in enumerate(rows.schema):
+        if pa.types.is_binary(column.type):
+            texts = [None if v is None else v.hex() for v in rows.column(number).to_pylist()]
+        elif pa.types.is_fixed_size_list(column.type):
+            texts = [None if v is None else ";".join(map(str, v)) for v in rows.column(number).to_pylist()]
+        else:
+            continue
+        rows = rows.set_column(number, column.name, pa.array(texts, type=pa.string()))
+    return rows
