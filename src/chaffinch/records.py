@@ -154,3 +154,47 @@ class Measurement:
     """Quality setting of the encoder estimated from the quantisation tables, 1..100; None for others."""
     thumbnail: bytes | None = None
     """JPEG, longer side about 160 px; None when the scan was asked for hashes alone."""
+
+
+LEAK_TYPES = {
+    "exact": "exact_duplicate",
+    "perceptual": "near_duplicate",
+    "verified": "near_duplicate",
+    "semantic": "semantic_duplicate",
+}
+"""Method that found a pair, cheapest first, to the `leak_type` it claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakPair:
+    """One row of the leak report: a train image and a test image that one method holds for the same."""
+
+    train_image: str
+    """Train image as the user's manifest spells it, else as `SampleRef.image_path`."""
+    test_image: str
+    """Test image, spelled likewise."""
+    method: str
+    """exact, perceptual, verified or semantic."""
+    similarity: float
+    """0..1, higher is closer: 1.0 (exact), 1 - hamming_distance / 64, correlation, cosine."""
+    leak_type: str
+    """What `LEAK_TYPES` says of the method."""
+    hamming_distance: int | None
+    """Bits of 64, lower is closer; None where the method compares no hashes."""
+    transform: str
+    """One of `ORIENTATIONS` or the verifier's word, how the test image comes out of the train image; ''
+    where the method does not tell."""
+    train_label: str | None
+    """Given label of the train image; None where it has none."""
+    test_label: str | None
+    """Given label of the test image; None where it has none."""
+    labels_agree: bool | None
+    """Whether both labels are the same text; None where one is missing."""
+    train_key: str
+    """Key of the train image."""
+    test_key: str
+    """Key of the test image."""
+    train_uri: str
+    """Absolute path or URL of the file that holds the train image."""
+    test_uri: str
+    """Absolute path or URL of the file that holds the test image."""
