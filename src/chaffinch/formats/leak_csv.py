@@ -117,7 +117,9 @@ def _encode(pair: LeakPair) -> _Row:
 
 def _line(row: _Row) -> str:
     # Not csv.writer: before Python 3.13 it leaves a lone carriage return unquoted, which splits the row.
-    return ",".join(_quoted(field) if _NEEDS_QUOTES.search(field) else field for field in row) + "\n"
+    if _NEEDS_QUOTES.search(" ".join(row)):
+        row = [_quoted(field) if _NEEDS_QUOTES.search(field) else field for field in row]
+    return ",".join(row) + "\n"
 
 
 def _quoted(field: str) -> str:
@@ -150,7 +152,9 @@ def _sorted_rows(rows: Iterator[_Row], *, spill: Path) -> Iterator[_Row]:
 
 def _spilled(rows: Iterable[_Row], folder: Path, open_files: ExitStack) -> TextIO:
     run = open_files.enter_context(
-        tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", errors="surrogatepass", newline="")
+        tempfile.TemporaryFile(  # noqa: SIM115 (`open_files` closes it)
+            "w+", dir=folder, encoding="utf-8", errors="surrogatepass", newline=""
+        )
     )
     run.writelines(map(_line, rows))
     run.seek(0)
