@@ -26,26 +26,38 @@ def export_table(root: Path, name: str, target: Path) -> int:
         UsageError: If there is no such table, or the ending is not known.
         WorkspaceError: If no scan has ended yet.
     """
+    is_csv = target.suffix == ".csv"
+    if not is_csv and target.suffix != ".parquet":
+        what = f"cannot write {target.suffix!r}" if target.suffix else "has no ending"
+        raise UsageError(what, where=str(target), hint="end the name with .parquet or .csv")
+    schema, tables = stream_table(root, name)
+    n_rows = 0
+    with atomic_path(target) as temporary, _writer(temporary, schema, is_csv=is_csv) as writer:
+        for rows in tables:
+            writer.write_table(_as_text(rows) if is_csv else rows.cast(schema))
+            n_rows += len(rows)
+    return n_rows
+
+
+def stream_table(root: Path, name: str) -> tuple[pa.Schema, Iterator[pa.Table]]:
+    """Return the schema of a table and a stream of its rows.
+
+    Raises:
+        UsageError: If there is no such table.
+        WorkspaceError: If no scan has ended yet.
+    """
     if name not in TABLES:
         raise UsageError(f"there is no table {name!r}", hint=f"one of: {', '.join(TABLES)}")
-    if target.suffix not in (".parquet", ".csv"):
-        raise UsageError(
-            f"cannot write {target.suffix or 'a file without ending'!r}",
-            where=str(target),
-            hint="use .parquet or .csv",
-        )
     folder = WorkspaceFolder(root)
     generation = folder.published()
     schema = with_identity(_schema(folder, generation, name), name, generation.dataset)
-    n_rows = 0
-    with (
-        atomic_path(target) as temporary,
-        _writer(temporary, schema, is_csv=target.suffix == ".csv") as writer,
-    ):
-        for rows in _rows(folder, generation, name, schema):
-            writer.write_table(_as_text(rows) if target.suffix == ".csv" else rows.cast(schema))
-            n_rows += len(rows)
-    return n_rows
+    return schema, _rows(folder, generation, name, schema)
+
+
+def read_exported(root: Path, name: str) -> pa.Table:
+    """Return a whole table; raises like `stream_table`."""
+    schema, tables = stream_table(root, name)
+    return pa.concat_tables([schema.empty_table(), *(rows.cast(schema) for rows in tables)])
 
 
 def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Schema:
