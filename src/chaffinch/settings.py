@@ -8,8 +8,13 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from chaffinch.errors import UsageError
+
 MAX_PIXELS = 178_956_970
 """Images above this many pixels are skipped; Pillow's own limit against decompression bombs."""
+
+MAX_PHASH_THRESHOLD = 16
+"""Largest Hamming distance that a search takes, bits."""
 
 METHODS = ("exact", "perceptual", "verified", "semantic")
 """Ways to find a leak or duplicate, cheapest first."""
@@ -62,3 +67,23 @@ class LeakSettings:
     """Largest Hamming distance of a perceptual pair, bits, 0..16."""
     semantic_threshold: float = 0.95
     """Smallest cosine of a semantic pair."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no search could follow.
+
+        Raises:
+            UsageError: Naming the option and what it takes.
+        """
+        unknown = [m for m in self.methods if m not in METHODS]
+        if unknown or not self.methods:
+            raise UsageError(
+                f"no method is called {', '.join(unknown) or 'nothing'}",
+                hint=f"take any of {', '.join(METHODS)}",
+            )
+        if not 0 <= self.phash_threshold <= MAX_PHASH_THRESHOLD:
+            raise UsageError(
+                f"the pHash threshold must be 0..{MAX_PHASH_THRESHOLD} bits, got {self.phash_threshold}",
+                hint="5 finds near copies; above 10 nearly everything is a neighbour",
+            )
+        if not 0 < self.semantic_threshold <= 1:
+            raise UsageError(f"the semantic threshold must be in 0..1, got {self.semantic_threshold}")

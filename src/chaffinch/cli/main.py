@@ -22,7 +22,7 @@ from chaffinch.errors import ChaffinchError
 
 app = typer.Typer(
     name="chaffinch",
-    help="Find what is wrong in an image dataset and what leaks from train to test. Nothing leaves this machine.",
+    help="Find what is wrong in an image dataset, and what leaks from train to test. All on this machine.",
     epilog="Start with: chaffinch demo",
     no_args_is_help=True,
     add_completion=False,

@@ -1,0 +1,162 @@
+"""`chaffinch leaks`, and the run behind the guide's script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chaffinch.cli.output import (
+    DatasetOption,
+    LogJsonOption,
+    WorkersOption,
+    WorkspaceOption,
+    hint,
+    progress_on_stderr,
+    say,
+)
+from chaffinch.errors import UsageError
+from chaffinch.settings import LeakSettings, ScanSettings
+
+FOUND_LEAKS = 3
+"""Exit status of a check that found something."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakRequest:
+    """Everything one leak report needs."""
+
+    workspace: Path
+    """Workspace to scan into, or to search as it stands."""
+    settings: LeakSettings
+    """How leaks are searched."""
+    scan: ScanSettings
+    """How folders are scanned, where they are given."""
+    between: tuple[str, str] | None = None
+    """Two splits of the workspace; None where folders are given."""
+    train: str | None = None
+    """Where the training images are."""
+    test: str | None = None
+    """Where the test images are."""
+    dataset: str | None = None
+    """Name of the dataset."""
+    output: Path | None = None
+    """The report; None puts it into the workspace."""
+    manifest: Path | None = None
+    """Manifest whose spelling of paths is used."""
+    add_to: Path | None = None
+    """Manifest in which leaking images are tagged and removed."""
+    fail_on_leaks: bool = False
+    """Whether a leak makes the exit status 3."""
+    log_json: bool = False
+    """Progress as JSON lines."""
+
+
+def parse_methods(text: str) -> tuple[str, ...]:
+    """Turn ``exact,perceptual`` into methods; whether they exist is for the settings to say."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def run_leaks(request: LeakRequest) -> int:
+    """Scan where needed, search, write the report, print its summary; returns the exit status."""
+    from chaffinch.formats.manifest_paths import add_leaks_to_manifest
+    from chaffinch.pipeline.leaks import report_leaks, scan_pair
+
+    with progress_on_stderr(as_json=request.log_json) as progress:
+        between = request.between
+        if between is None:
+            if request.train is None or request.test is None:
+                raise UsageError(
+                    "leaks needs two sides", hint="--between train val, or --train DIR --test DIR"
+                )
+            between = scan_pair(
+                request.workspace,
+                request.train,
+                request.test,
+                dataset=request.dataset,
+                settings=request.scan,
+                progress=progress,
+            )
+        report = report_leaks(
+            request.workspace,
+            between,
+            settings=request.settings,
+            output=request.output,
+            manifest=request.manifest,
+            dataset=request.dataset,
+            progress=progress,
+        )
+    say(report.summary_text)
+    if request.add_to is not None:
+        added = add_leaks_to_manifest(request.add_to, report.leaking_test_images)
+        say(f"{request.add_to}: {added.n_leaking:,} of {added.n_rows:,} rows leak")
+        say(f"  {added.n_changed:,} of them tagged and marked for removal now")
+        for row in added.kept:
+            say(f"  row {row.row} stays, a person decided to keep it: {row.image_path}")
+    for path in report.files:
+        hint(f"wrote {path}")
+    return FOUND_LEAKS if request.fail_on_leaks and report.n_pairs else 0
+
+
+def leaks(
+    *,
+    workspace: WorkspaceOption,
+    between: Annotated[
+        tuple[str, str] | None, typer.Option(help="Two splits of the workspace, as it was scanned.")
+    ] = None,
+    train: Annotated[str | None, typer.Option(help="Training images; scanned first.")] = None,
+    test: Annotated[str | None, typer.Option(help="Test images; scanned first.")] = None,
+    methods: Annotated[
+        str, typer.Option(help="Comma list of exact, perceptual, verified, semantic.")
+    ] = "exact,perceptual,verified",
+    phash_threshold: Annotated[int, typer.Option(help="Largest Hamming distance in bits, 0..16.")] = 5,
+    semantic_threshold: Annotated[float, typer.Option(help="Smallest cosine, 0..1.")] = 0.95,
+    output: Annotated[
+        Path | None, typer.Option(help="The report, a CSV. Default: reports/ in the workspace.")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="Spell paths as this manifest. Default: <dataset>_tagged_manifest.csv beside it."),
+    ] = None,
+    add_to: Annotated[
+        Path | None, typer.Option(help="Tag leaking test images in this manifest and mark them for removal.")
+    ] = None,
+    fail_on_leaks: Annotated[
+        bool, typer.Option("--fail-on-leaks", help="Exit with 3 if there is one.")
+    ] = False,
+    dataset: DatasetOption = None,
+    workers: WorkersOption = 0,
+    log_json: LogJsonOption = False,
+) -> None:
+    """Find images that are in two splits: the same bytes or pixels, near copies, turned or cropped copies.
+
+    Writes a CSV with one row per pair and method, a summary, and a page with the pairs side by side.
+
+    Examples:
+
+        chaffinch leaks -w ws --between train val
+
+        chaffinch leaks -w ws --train data/train --test data/val --methods exact,perceptual --output leaks.csv
+    """
+    if between is not None and (train or test):
+        raise UsageError("--between goes without --train and --test", hint="use the one or the other")
+    settings = LeakSettings(
+        methods=parse_methods(methods), phash_threshold=phash_threshold, semantic_threshold=semantic_threshold
+    )
+    request = LeakRequest(
+        workspace=workspace,
+        settings=settings,
+        scan=ScanSettings(workers=workers),
+        between=between,
+        train=train,
+        test=test,
+        dataset=dataset,
+        output=output,
+        manifest=manifest,
+        add_to=add_to,
+        fail_on_leaks=fail_on_leaks,
+        log_json=log_json,
+    )
+    raise typer.Exit(run_leaks(request))
