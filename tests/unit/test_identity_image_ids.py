@@ -1,4 +1,4 @@
-"""Image ids: what the user's training script removes by. No two images may share one unless the user is told."""
+"""Image ids: what a training script removes by. No two images share one unless the user is told."""
 
 from __future__ import annotations
 

@@ -74,12 +74,15 @@ def expand_pairs(
         if len(block.edge):
             yield block
     waiting: list[PairBlock] = []
+    n_waiting = 0
     for number in np.flatnonzero(~is_plain).tolist():
-        waiting.append(_edge_block(pairs, number, side))
-        if sum(len(block.edge) for block in waiting) >= block_rows:
+        block = _edge_block(pairs, number, side)
+        waiting += [block] if len(block.edge) else []
+        n_waiting += len(block.edge)
+        if n_waiting >= block_rows:
             yield _joined(waiting)
-            waiting = []
-    if any(len(block.edge) for block in waiting):
+            waiting, n_waiting = [], 0
+    if waiting:
         yield _joined(waiting)
 
 
