@@ -1,0 +1,1 @@
+"""A small dataset with planted faults, and the count of planted against found."""
