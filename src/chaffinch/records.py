@@ -90,7 +90,8 @@ class Fetched:
     data: bytes | None
     """Encoded image; None where it could not be read."""
     outcome: Outcome
-    """`ok` when `data` is there, else `missing` (not there) or `broken` (there, but unreadable)."""
+    """`ok` when `data` is there, else `missing` (not there), `broken` (there, but unreadable) or `skipped`
+    (too large to be read)."""
     error: str | None
     """Why there are no bytes."""
 
