@@ -50,6 +50,8 @@ class PairBlock:
     """Shape (P,), int64."""
     sample_b: np.ndarray
     """Shape (P,), int64; differs from `sample_a` in every row."""
+    is_swapped: np.ndarray
+    """Shape (P,), bool: `sample_a` is of the edge's second group, so its transform leads from b to a."""
     is_star: np.ndarray
     """Shape (P,), bool: the edge has too many members, and only a star of its pairs is given."""
 
@@ -89,14 +91,13 @@ def expand_pairs(
 def _plain_block(pairs: PairSet, edges: np.ndarray, side: np.ndarray | None) -> PairBlock:
     """Expand edges between groups of one member each."""
     members = pairs.group_members[pairs.group_offsets[pairs.edges[edges]]]
-    if side is None:
-        members = np.sort(members, axis=1)
-    else:
-        is_swapped = side[members[:, 0]] == 1
-        members = np.where(is_swapped[:, None], members[:, ::-1], members)
-        is_wanted = (side[members[:, 0]] == 0) & (side[members[:, 1]] == 1)
-        members, edges = members[is_wanted], edges[is_wanted]
-    return PairBlock(edges, members[:, 0], members[:, 1], np.zeros(len(edges), dtype=bool))
+    first, second = members[:, 0], members[:, 1]
+    is_swapped = first > second if side is None else side[first] == 1
+    first, second = np.where(is_swapped, second, first), np.where(is_swapped, first, second)
+    if side is not None:
+        wanted = np.flatnonzero((side[first] == 0) & (side[second] == 1))
+        edges, first, second, is_swapped = edges[wanted], first[wanted], second[wanted], is_swapped[wanted]
+    return PairBlock(edges, first, second, is_swapped, np.zeros(len(edges), dtype=bool))
 
 
 def _edge_block(pairs: PairSet, number: int, side: np.ndarray | None) -> PairBlock:
@@ -107,16 +108,12 @@ def _edge_block(pairs: PairSet, number: int, side: np.ndarray | None) -> PairBlo
     else:
         sample_a, sample_b, is_star = _pairs_between(a, b, side, is_same=first == second)
     n = len(sample_a)
-    return PairBlock(np.full(n, number), sample_a, sample_b, np.full(n, is_star))
+    return PairBlock(np.full(n, number), sample_a, sample_b, ~np.isin(sample_a, a), np.full(n, is_star))
 
 
 def _joined(blocks: list[PairBlock]) -> PairBlock:
-    return PairBlock(
-        np.concatenate([block.edge for block in blocks]),
-        np.concatenate([block.sample_a for block in blocks]),
-        np.concatenate([block.sample_b for block in blocks]),
-        np.concatenate([block.is_star for block in blocks]),
-    )
+    columns = ("edge", "sample_a", "sample_b", "is_swapped", "is_star")
+    return PairBlock(*(np.concatenate([getattr(block, name) for block in blocks]) for name in columns))
 
 
 def _grid(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -164,3 +164,20 @@ def test_members__are_those_of_the_group() -> None:
     pairs = pair_set([[5, 2], [9]], [])
     assert pairs.members(0).tolist() == [2, 5]
     assert pairs.members(1).tolist() == [9]
+
+
+def test_expand_pairs__says_where_the_transform_runs_the_other_way() -> None:
+    pairs = pair_set([[7], [3], [1, 9], [5]], [(0, 1), (2, 3), (2, 2)])
+    swapped = {
+        (a, b): is_swapped
+        for block in expand_pairs(pairs)
+        for a, b, is_swapped in zip(
+            block.sample_a.tolist(), block.sample_b.tolist(), block.is_swapped.tolist(), strict=True
+        )
+    }
+    assert swapped == {(3, 7): True, (1, 5): False, (5, 9): True, (1, 9): False}
+    side = np.full(10, -1, dtype=np.int8)
+    side[[7, 5]], side[[3, 9]] = 0, 1
+    between = [block for block in expand_pairs(pairs, side)]
+    assert [b.sample_a.tolist() + b.sample_b.tolist() for b in between] == [[7, 3], [5, 9]]
+    assert [b.is_swapped.tolist() for b in between] == [[False], [True]]
