@@ -34,19 +34,21 @@ DATA = Path(os.environ.get("CHAFFINCH_TEST_DATA", "../shared/data"))
 def brute_force(turns: np.ndarray, base_turns: np.ndarray, *, both: bool, radius: int) -> np.ndarray:
     """Smallest distance of each query (turned) to each base code; rows (query, base, distance) in radius."""
     found = []
-    base_columns = base_turns.T.copy()
-    best = np.empty(len(base_turns), dtype=np.uint64)
-    for i in range(len(turns)):
-        best[:] = 64
-        for g in range(turns.shape[1]):
-            for j in range(len(best)):
-                best[j] = min(best[j], popcount(turns[i, g] ^ base_columns[0, j]))
-            if both:
-                for j in range(len(best)):
-                    best[j] = min(best[j], popcount(base_columns[g, j] ^ turns[i, 0]))
-        for j in range(len(best)):
-            if best[j] <= np.uint64(radius):
-                found.append((i, j, np.int64(best[j])))
+    columns = base_turns.T.copy()
+    best = np.empty(4096, dtype=np.uint64)
+    for first in range(0, len(base_turns), len(best)):
+        tile = columns[:, first : first + len(best)]
+        for i in range(len(turns)):
+            best[:] = 64
+            for g in range(turns.shape[1]):
+                for j in range(tile.shape[1]):
+                    best[j] = min(best[j], popcount(turns[i, g] ^ tile[0, j]))
+                if both:
+                    for j in range(tile.shape[1]):
+                        best[j] = min(best[j], popcount(tile[g, j] ^ turns[i, 0]))
+            for j in range(tile.shape[1]):
+                if best[j] <= np.uint64(radius):
+                    found.append((i, first + j, np.int64(best[j])))
     return np.array([(-1, -1, np.int64(-1)), *found])[1:]
 
 

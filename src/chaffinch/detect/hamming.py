@@ -43,9 +43,6 @@ TASKS_PER_PASS = 32
 
 _N_TURNS = len(ORIENTATIONS)
 _INVERSE = np.array([0, 1, 2, 3, 4, 6, 5, 7], dtype=np.int64)
-_SELF_TURNS = np.array([0, 1, 2, 3, 4, 5, 7], dtype=np.int64)
-"""Orientations searched in a self-join. Turning a by 270 degrees to meet b is turning b by 90 degrees to meet
-a, and both sides are turned in a self-join, so `rotate_270` would only repeat `rotate_90`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +168,7 @@ def iter_oriented_pairs(queries: np.ndarray, base: np.ndarray, *, radius: int) -
 def iter_oriented_self_pairs(codes: np.ndarray, *, radius: int) -> Iterator[np.ndarray]:
     """Yield the rows of `oriented_self_pairs` in blocks of bounded size, each pair once, in a fixed order."""
     _check(codes, "codes", n_columns=_N_TURNS)
-    join = _Join(codes, np.ascontiguousarray(codes[:, 0]), _SELF_TURNS, _radius(radius), is_self=True)
+    join = _Join(codes, np.ascontiguousarray(codes[:, 0]), np.arange(_N_TURNS), _radius(radius), is_self=True)
     return (_rows(found, 4) for found in _run(join))
 
 

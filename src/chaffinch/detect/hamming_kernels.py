@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
+
+from chaffinch.detect.jit import kernel
 
 CHUNK_BITS = 16
 N_CHUNKS = 4
@@ -79,14 +80,14 @@ def _ctpop(typing_context: Any, value: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def popcount(bits: np.uint64) -> np.uint64:
     """Count the set bits with the machine's own instruction."""
     count: np.uint64 = _ctpop(bits)  # type: ignore[call-arg]  # numba hands in the context
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def spread_bits(codes: np.ndarray) -> np.ndarray:
     """Deal the 64 bits of each code to the four chunks in turn, so that each gets bits of every frequency."""
     table = np.zeros((8, 256), dtype=np.uint64)
@@ -105,7 +106,7 @@ def spread_bits(codes: np.ndarray) -> np.ndarray:
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def sort_by_chunk(codes: np.ndarray, chunk: int, n_buckets: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sort codes by one chunk, stably, in linear time.
 
@@ -129,7 +130,7 @@ def sort_by_chunk(codes: np.ndarray, chunk: int, n_buckets: int) -> tuple[np.nda
     return out, rows, offsets
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _count_near(codes: np.ndarray, code: np.uint64, radius: np.uint64) -> np.int64:
     # Free of branches, so that the compiler turns it into vector instructions; hits are rare.
     n = np.int64(0)
@@ -138,7 +139,7 @@ def _count_near(codes: np.ndarray, code: np.uint64, radius: np.uint64) -> np.int
     return n
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _is_first_chunk(difference: np.uint64, chunk: int, limits: np.ndarray) -> bool:
     for earlier in range(chunk):
         part = (difference >> np.uint64(earlier * CHUNK_BITS)) & np.uint64(N_BUCKETS - 1)
@@ -147,7 +148,7 @@ def _is_first_chunk(difference: np.uint64, chunk: int, limits: np.ndarray) -> bo
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _best_rank(p: Pass, query: np.int64, base: np.int64) -> np.int64:
     """Return the smallest rank of all ways to lay the two images; ``rank = 16 * distance + way``."""
     best = np.int64(1 << 30)
@@ -162,7 +163,7 @@ def _best_rank(p: Pass, query: np.int64, base: np.int64) -> np.int64:
     return best
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _collect(p: Pass, query: int, first: int, last: int, out: Found, n: int) -> int:
     """Append the pairs of one query with base codes `first..last`; returns the new count."""
     chunk, radius, turn, mode = p.plan[0], np.uint64(p.plan[1]), p.plan[2], p.plan[3]
@@ -187,7 +188,7 @@ def _collect(p: Pass, query: int, first: int, last: int, out: Found, n: int) -> 
     return n
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _first_place(p: Pass, query: np.int64, own: np.int64, bucket: np.int64) -> np.int64:
     """Return where in a bucket the query starts; past its end where the other side meets this pair."""
     if p.plan[3] != SELF_HALF or bucket > own:
@@ -197,7 +198,7 @@ def _first_place(p: Pass, query: np.int64, own: np.int64, bucket: np.int64) -> n
     return query + np.int64(1) if bucket == own else after
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _scan_query(p: Pass, cursor: np.ndarray, out: Found, n: int) -> int:
     """Compare the query at the cursor with its buckets; leaves ``cursor[3] = 1`` when the buffer is full."""
     query = cursor[0]
@@ -222,7 +223,7 @@ def _scan_query(p: Pass, cursor: np.ndarray, out: Found, n: int) -> int:
     return n
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def scan_queries(p: Pass, cursor: np.ndarray, stop: int, out: Found) -> int:
     """Compare queries from the cursor up to `stop`; returns how many pairs lie in `out`.
 

@@ -161,9 +161,9 @@ def test_oriented_pairs__equals_brute_force(is_small, seed, n, radius):
 
 
 def best_turn(a: np.ndarray, b: np.ndarray) -> tuple[int, set[int]]:
-    """Smallest distance of two images over all orientations searched, and the turns of a that give it."""
-    ways = [(distance(a[g], b[0]), g) for g in range(8) if g != 6]
-    ways += [(distance(b[g], a[0]), INVERSE[g]) for g in range(8) if g != 6]
+    """Smallest distance of two images over all orientations, and the turns of a that give it."""
+    ways = [(distance(a[g], b[0]), g) for g in range(8)]
+    ways += [(distance(b[g], a[0]), INVERSE[g]) for g in range(8)]
     best = min(ways)[0]
     return best, {turn for bits, turn in ways if bits == best}
 
