@@ -16,7 +16,7 @@ from itertools import islice
 
 from chaffinch.errors import IdentityError, SourceError, TableError
 from chaffinch.formats import names
-from chaffinch.formats.list_rows import ListColumns, ListRow, csv_rows, parquet_rows, text_rows
+from chaffinch.formats.list_rows import ListColumns, ListRow, csv_rows, open_text, parquet_rows, text_rows
 from chaffinch.formats.location import FileStats, absolute_uri, joined, local_path, open_binary, unreadable
 from chaffinch.identity import NO_SPLIT, check_split_name, path_text
 from chaffinch.records import ClassEntry, ObjectRef, SampleRef
@@ -81,12 +81,14 @@ class ListSource:
         try:
             with open_binary(self._location) as file:
                 name = self._location.lower()
-                if name.endswith((".txt", ".lst")):
-                    yield ListColumns("path", "label", None, None), text_rows(file)
-                elif name.endswith(".parquet"):
+                if name.endswith(".parquet"):
                     yield parquet_rows(file, path=self._shown)
-                else:
-                    yield csv_rows(file, path=self._shown)
+                    return
+                with open_text(file) as text:
+                    if name.endswith((".txt", ".lst")):
+                        yield ListColumns("path", "label", None, None), text_rows(text)
+                    else:
+                        yield csv_rows(text, path=self._shown)
         except OSError as error:
             raise unreadable(self._location, error) from error
         except SourceError as error:

@@ -19,7 +19,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from chaffinch.errors import TableError
 from chaffinch.formats.source import IMAGE_SUFFIXES
@@ -105,15 +105,25 @@ def _no_path_column(names: Sequence[str], path: str) -> TableError:
 # ------------------------------------------------------------------------------------------ CSV and TSV
 
 
-def csv_rows(file: BinaryIO, *, path: str) -> tuple[ListColumns, Iterator[ListRow]]:
+def open_text(file: BinaryIO) -> TextIO:
+    """Decode a list: UTF-8 with or without BOM, UTF-16 with BOM; undecodable bytes stay what they are.
+
+    Line ends are left alone, since a quoted field or a file name may hold one.
+    """
+    start = file.read(2)
+    file.seek(0)
+    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return io.TextIOWrapper(file, encoding=encoding, errors="surrogateescape", newline="\n")
+
+
+def csv_rows(text: TextIO, *, path: str) -> tuple[ListColumns, Iterator[ListRow]]:
     """Read the header of a CSV or TSV and stream its rows.
 
-    Comma, semicolon, TAB and bar are told apart by the header; UTF-8 with or without BOM, UTF-16 with BOM.
+    Comma, semicolon, TAB and bar are told apart by the header.
 
     Raises:
         TableError: If a column is missing or a row cannot be used; while streaming too.
     """
-    text = io.TextIOWrapper(file, encoding=_encoding(file), errors="surrogateescape", newline="")
     header_line = text.readline()
     delimiter = max(_DELIMITERS, key=header_line.count)
     spaced = header_line.count(delimiter) == header_line.count(f"{delimiter} ") > 0
@@ -124,12 +134,6 @@ def csv_rows(file: BinaryIO, *, path: str) -> tuple[ListColumns, Iterator[ListRo
     header = next(records, (1, []))[1]
     columns = find_columns(header, path=path)
     return columns, _csv_rows(records, header, columns, path)
-
-
-def _encoding(file: BinaryIO) -> str:
-    start = file.read(2)
-    file.seek(0)
-    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
 def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
@@ -179,9 +183,8 @@ def _csv_rows(
 # ------------------------------------------------------------------------------------ text and Parquet
 
 
-def text_rows(file: BinaryIO) -> Iterator[ListRow]:
+def text_rows(text: TextIO) -> Iterator[ListRow]:
     """Stream the rows of a plain text list; see the module for its rule. Blank lines are passed over."""
-    text = io.TextIOWrapper(file, encoding=_encoding(file), errors="surrogateescape", newline="\n")
     for number, line in enumerate(text, start=1):
         path, label = split_text_line(line.removesuffix("\n").removesuffix("\r"))
         if path.strip():

@@ -1,7 +1,8 @@
-"""Image bytes out of Parquet rows, in memory bounded by a few pages.
+"""Image bytes out of Parquet rows, with at most the image column of one row group in memory.
 
 Parquet has no offset of a row: a row group's pages are read from their beginning. `RowCursor` therefore runs
-forward through a row group and starts it anew only when asked for an earlier row.
+forward through a row group and starts it anew only when asked for an earlier row. It holds a page at a time,
+but Arrow's writer cuts pages every 1024 rows at the earliest, so a page of images may be a whole row group.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def open_parquet(file: BinaryIO) -> pq.ParquetFile:
 
 
 class RowCursor:
-    """Reads the bytes of one column, row by row, forward."""
+    """Reads the bytes of one column, row by row, forward; an earlier row costs a fresh start."""
 
     def __init__(self, file: BinaryIO) -> None:
         """Open a Parquet file; closes `file` where that fails.
