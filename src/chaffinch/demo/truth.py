@@ -165,14 +165,10 @@ def _group_rows(
     truth: DemoTruth, groups: Sequence[Set[str]], kinds: Sequence[str], *, total: str
 ) -> list[TruthRow]:
     """Return one row per kind and, where there are several, one for all of them."""
-    group_of = {key: number for number, group in enumerate(groups) for key in group}
     rows = []
     for kind in kinds:
         planted = truth.of_kind(kind)
-        found = sum(
-            plant.path in group_of and group_of[plant.path] == group_of.get(plant.original or "")
-            for plant in planted
-        )
+        found = sum(any(group >= {plant.path, plant.original} for group in groups) for plant in planted)
         rows.append(TruthRow(kind, len(planted), found, None))
     pairs = {frozenset((plant.path, plant.original)) for plant in truth.plants if plant.original}
     extra = sum(frozenset(group) not in pairs for group in groups)
