@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from chaffinch.records import LeakPair
-from chaffinch.report.leak_sample import MethodSection, ShownPair, choose_pairs
+from chaffinch.report.leak_sample import MethodSection, ShownPair
 from chaffinch.report.leak_summary import LeakMethod, LeakSummary, percent, rule_text
 from chaffinch.report.visible_text import visible
 from chaffinch.storage.files import atomic_path
-
-MAX_PAIRS = 500
-"""Pairs shown per method; more make a page that browsers open slowly (about 15 KB a pair)."""
 
 Thumbnail = Callable[[str], bytes | None]
 """Key of a sample to its picture as JPEG, about 160 px; None where there is none."""
@@ -33,29 +30,20 @@ def contact_sheet_path(report: Path) -> Path:
 
 
 def write_contact_sheet(
-    path: Path,
-    pairs: Iterable[LeakPair],
-    *,
-    summary: LeakSummary,
-    thumbnail: Thumbnail,
-    max_pairs: int = MAX_PAIRS,
-) -> int:
+    path: Path, sections: Sequence[MethodSection], *, summary: LeakSummary, thumbnail: Thumbnail
+) -> None:
     """Write the contact sheet of a leak report, atomically.
 
     Args:
         path: The HTML file.
-        pairs: Rows of the report, sorted by method as `read_leak_rows` gives them.
+        sections: What to show, from `choose_pairs`.
         summary: The report's figures.
-        thumbnail: Called at most once per shown picture and pair.
-        max_pairs: Pairs shown per method.
+        thumbnail: Called with both keys of each shown pair.
 
-    Returns:
-        Pairs shown.
+    Cost: about 15 KB of file a pair.
     """
-    sections = choose_pairs(pairs, limit=max_pairs)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
         out.writelines(_page(summary, sections, thumbnail))
-    return sum(len(section.shown) for section in sections)
 
 
 def _page(summary: LeakSummary, sections: Sequence[MethodSection], thumbnail: Thumbnail) -> Iterator[str]:

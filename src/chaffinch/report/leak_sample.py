@@ -18,6 +18,9 @@ import numpy as np
 
 from chaffinch.records import LeakPair
 
+MAX_PAIRS = 500
+"""Pairs shown per method; with more, browsers open the page slowly."""
+
 
 @dataclass(slots=True)
 class ShownPair:
@@ -48,7 +51,7 @@ class MethodSection:
         return self.n_pairs - self.n_earlier
 
 
-def choose_pairs(pairs: Iterable[LeakPair], *, limit: int) -> list[MethodSection]:
+def choose_pairs(pairs: Iterable[LeakPair], *, limit: int = MAX_PAIRS) -> list[MethodSection]:
     """Choose at most `limit` pairs per method.
 
     Args:

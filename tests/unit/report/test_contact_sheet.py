@@ -113,9 +113,10 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag]
 
 
-def sheet(tmp_path: Path, rows: list[LeakPair], **options: int) -> Page:
+def sheet(tmp_path: Path, rows: list[LeakPair], *, limit: int = 500) -> Page:
     path = tmp_path / "leaks.html"
-    write_contact_sheet(path, rows, summary=summary_of(rows), thumbnail=lambda key: PICTURE, **options)
+    sections = choose_pairs(rows, limit=limit)
+    write_contact_sheet(path, sections, summary=summary_of(rows), thumbnail=lambda key: PICTURE)
     return Page(path)
 
 
@@ -211,7 +212,7 @@ def test_write__policy_allows_just_its_own_style_and_script(tmp_path: Path) -> N
 
 def test_write__bounded_and_says_so(tmp_path: Path) -> None:
     rows = [leak("perceptual", f"{n}.jpg", "a.jpg", distance=2) for n in range(9)]
-    page = sheet(tmp_path, rows, max_pairs=4)
+    page = sheet(tmp_path, rows, limit=4)
     assert len(page.of("img")) == 8
     assert "9 pairs; 4 of 9 shown, drawn evenly; most similar first" in " ".join(page.texts)
 
@@ -223,7 +224,8 @@ def test_write__no_leak(tmp_path: Path) -> None:
 
 def test_write__no_picture(tmp_path: Path) -> None:
     path = tmp_path / "leaks.html"
-    assert write_contact_sheet(path, ROWS[:1], summary=summary_of(ROWS[:1]), thumbnail=lambda key: None) == 1
+    sections = choose_pairs(ROWS[:1])
+    write_contact_sheet(path, sections, summary=summary_of(ROWS[:1]), thumbnail=lambda key: None)
     assert Page(path).texts.count("no picture") == 2
 
 
