@@ -31,7 +31,7 @@ BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.Match)
 """Statements that nest: loops and decisions. `try` and `with` add no path of their own to follow."""
 
 
-def functions(tree: ast.Module) -> Iterator[Function]:
+def functions(tree: ast.AST) -> Iterator[Function]:
     """Yield every function and method."""
     yield from (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
 
@@ -92,13 +92,16 @@ def nesting(tree: ast.Module, source: str) -> Iterator[Finding]:
 
 def parameters(tree: ast.Module, source: str) -> Iterator[Finding]:
     """At most eight parameters, three of them positional (self and cls aside; four in private functions)."""
+    inner = {f.name for outer in functions(tree) for body in outer.body for f in functions(body)}
     for function in functions(tree):
         arguments = function.args
         positional = [
             a.arg for a in [*arguments.posonlyargs, *arguments.args] if a.arg not in ("self", "cls")
         ]
         n_all = len(positional) + len(arguments.kwonlyargs)
-        is_private = function.name.startswith("_") and not function.name.startswith("__")
+        is_private = function.name in inner or (
+            function.name.startswith("_") and not function.name.startswith("__")
+        )
         limit = MAX_PRIVATE_POSITIONAL if is_private else MAX_POSITIONAL
         if len(positional) > limit and not is_kernel(function):
             yield function.lineno, f"{function.name} takes {len(positional)} positional parameters"
@@ -145,7 +148,7 @@ def empty_inits(tree: ast.Module, source: str) -> Iterator[Finding]:
 def unfinished(tree: ast.Module, source: str) -> Iterator[Finding]:
     """Nothing is left for later: a stub or a marked gap is not committed."""
     for number, line in enumerate(source.splitlines(), start=1):
-        if any(mark in line for mark in ("TODO", "FIXME", "XXX", "NotImplementedError")):
+        if any(mark in line for mark in ("TODO", "FIXME", "XXX", "raise NotImplementedError")):
             yield number, f"unfinished: {line.strip()}"
 
 

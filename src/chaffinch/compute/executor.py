@@ -66,19 +66,29 @@ class LocalExecutor:
             while running:
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    job, attempts = running.pop(future)
-                    error = future.exception()
-                    if error is None:
-                        yield job, future.result()
-                    elif not isinstance(error, Exception):
-                        raise error
-                    elif attempts < MAX_ATTEMPTS:
-                        running[pool.submit(work, job)] = (job, attempts + 1)
-                    else:
-                        yield job, Failure(error, attempts)
+                    yield from self._settle(pool, work, future, running)
                 self._fill(pool, work, source, running)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _settle(
+        self,
+        pool: ThreadPoolExecutor,
+        work: Callable[[J], R],
+        future: Future[R],
+        running: dict[Future[R], tuple[J, int]],
+    ) -> Iterator[tuple[J, R | Failure]]:
+        """Yield the result of a finished job, or hand it out once more."""
+        job, attempts = running.pop(future)
+        error = future.exception()
+        if error is None:
+            yield job, future.result()
+        elif not isinstance(error, Exception):
+            raise error
+        elif attempts < MAX_ATTEMPTS:
+            running[pool.submit(work, job)] = (job, attempts + 1)
+        else:
+            yield job, Failure(error, attempts)
 
     def _fill(
         self,

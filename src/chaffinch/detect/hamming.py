@@ -226,15 +226,11 @@ def _passes(join: _Join) -> Iterator[kernels.Pass]:
             continue
         base_codes, base_rows, offsets = kernels.sort_by_chunk(base_spread, chunk, n_buckets)
         for turn in join.turn_order.tolist():
-            query_codes, query_rows = base_codes, base_rows
-            mode = kernels.SELF_HALF
-            if turn or not join.is_self:
-                mode = kernels.SELF_TURNED if join.is_self else kernels.A_TO_B
-                spread = kernels.spread_bits(join.query_turns[:, turn])
-                query_codes, query_rows, _ = kernels.sort_by_chunk(spread, chunk, n_buckets)
+            is_half = join.is_self and not turn
+            mode = kernels.SELF_TURNED if join.is_self else kernels.A_TO_B
+            queries = (base_codes, base_rows) if is_half else _turned_queries(join, turn, chunk, n_buckets)
             yield kernels.Pass(
-                query_codes,
-                query_rows,
+                *queries,
                 base_codes,
                 base_rows,
                 offsets,
@@ -244,8 +240,15 @@ def _passes(join: _Join) -> Iterator[kernels.Pass]:
                 join.base,
                 join.turn_order,
                 _INVERSE,
-                np.array([chunk, join.radius, turn, mode], dtype=np.int64),
+                np.array([chunk, join.radius, turn, kernels.SELF_HALF if is_half else mode], dtype=np.int64),
             )
+
+
+def _turned_queries(join: _Join, turn: int, chunk: int, n_buckets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return codes and rows of the queries in one orientation, sorted by the bucket of one chunk."""
+    spread = kernels.spread_bits(join.query_turns[:, turn])
+    codes, rows, _ = kernels.sort_by_chunk(spread, chunk, n_buckets)
+    return codes, rows
 
 
 def _probes(limit: int) -> np.ndarray:

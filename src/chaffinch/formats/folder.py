@@ -124,20 +124,17 @@ class FolderSource:
         levels = self._enter(root, levels=[], skip=skip)
         while levels:
             level = levels[-1]
-            for name in level.pending:
-                if names.is_hidden(name):
-                    self._pass_over(names.HIDDEN, level.below + name)
-                elif name in level.listing.folders:
-                    inner = self._enter(f"{level.below}{name}/", levels=levels, skip=())
-                    levels.extend(inner)
-                    if inner:
-                        break
-                elif names.is_image_name(name):
-                    yield level, name
-                else:
-                    self._pass_over(names.NOT_AN_IMAGE, level.below + name)
-            else:
+            name = next(level.pending, None)
+            if name is None:
                 levels.pop()
+            elif names.is_hidden(name):
+                self._pass_over(names.HIDDEN, level.below + name)
+            elif name in level.listing.folders:
+                levels += self._enter(f"{level.below}{name}/", levels=levels, skip=())
+            elif names.is_image_name(name):
+                yield level, name
+            else:
+                self._pass_over(names.NOT_AN_IMAGE, level.below + name)
 
     def _enter(self, below: str, *, levels: list[_Level], skip: tuple[str, ...] | list[str]) -> list[_Level]:
         """Open a folder; nothing where it cannot be listed or the walk is in it already."""

@@ -142,12 +142,16 @@ def _sorted_rows(rows: Iterator[_Row], *, spill: Path) -> Iterator[_Row]:
         while len(last) == RUN_ROWS:
             runs.append(_spilled(last, spill, open_files))
             if len(runs) == MAX_RUNS:
-                merged = _spilled(heapq.merge(*map(_read_run, runs), key=_order), spill, open_files)
-                for run in runs:
-                    run.close()
-                runs = [merged]
+                runs = [_merged(runs, spill, open_files)]
             last = sorted(islice(rows, RUN_ROWS), key=_order)
         yield from heapq.merge(*map(_read_run, runs), last, key=_order)
+
+
+def _merged(runs: Sequence[TextIO], folder: Path, open_files: ExitStack) -> TextIO:
+    merged = _spilled(heapq.merge(*map(_read_run, runs), key=_order), folder, open_files)
+    for run in runs:
+        run.close()
+    return merged
 
 
 def _spilled(rows: Iterable[_Row], folder: Path, open_files: ExitStack) -> TextIO:
@@ -185,7 +189,7 @@ def read_leak_rows(path: Path) -> Iterator[LeakPair]:
             for fields in reader:
                 row_number += 1
                 if fields:
-                    yield _decode(_Fields(path, row_number, fields, at))
+                    yield _decode(_Fields(path, row_number, fields, at=at))
         except (csv.Error, UnicodeDecodeError) as error:
             raise TableError(
                 f"cannot be read as CSV ({error})",
@@ -218,7 +222,7 @@ class _Fields:
 
     __slots__ = ("at", "fields", "path", "row")
 
-    def __init__(self, path: Path, row: int, fields: Sequence[str], at: dict[str, int]) -> None:
+    def __init__(self, path: Path, row: int, fields: Sequence[str], *, at: dict[str, int]) -> None:
         if len(fields) != len(at):
             raise TableError(
                 f"has {len(fields)} fields where the header has {len(at)}", path=str(path), row=row

@@ -125,21 +125,25 @@ def _fetch_file(ref: SampleRef) -> Fetched:
 
 def _fetch_remote(refs: Iterator[SampleRef]) -> Iterator[Fetched]:
     while batch := list(islice(refs, _REMOTE_BATCH)):
-        try:
-            fs, _ = filesystem(path_from_text(batch[0].uri))
-        except SourceError as error:
-            yield from (_without(ref, "broken", error.what) for ref in batch)
+        yield from _fetch_remote_batch(batch)
+
+
+def _fetch_remote_batch(batch: list[SampleRef]) -> Iterator[Fetched]:
+    try:
+        fs, _ = filesystem(path_from_text(batch[0].uri))
+    except SourceError as error:
+        yield from (_without(ref, "broken", error.what) for ref in batch)
+        return
+    wanted = [ref for ref in batch if ref.size_bytes <= MAX_IMAGE_BYTES]
+    paths = [fs._strip_protocol(path_from_text(ref.uri)) for ref in wanted]
+    # Unlike `cat`, this takes names as they are, also those with `*` or `[` in them.
+    found = iter(fs.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="return"))
+    for ref in batch:
+        if ref.size_bytes > MAX_IMAGE_BYTES:
+            yield _too_large(ref)
             continue
-        wanted = [ref for ref in batch if ref.size_bytes <= MAX_IMAGE_BYTES]
-        paths = [fs._strip_protocol(path_from_text(ref.uri)) for ref in wanted]
-        # Unlike `cat`, this takes names as they are, also those with `*` or `[` in them.
-        found = iter(fs.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="return"))
-        for ref in batch:
-            if ref.size_bytes > MAX_IMAGE_BYTES:
-                yield _too_large(ref)
-                continue
-            data = next(found)
-            yield _failed(ref, data) if isinstance(data, Exception) else Fetched(ref, bytes(data), "ok", None)
+        data = next(found)
+        yield _failed(ref, data) if isinstance(data, Exception) else Fetched(ref, bytes(data), "ok", None)
 
 
 # -------------------------------------------------------------------------------------------- containers

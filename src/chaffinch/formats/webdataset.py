@@ -114,10 +114,8 @@ class TarSource:
             for member_name, offset, size in group.images:
                 name = names.clean_name(member_name)
                 top, _, below = name.partition("/")
-                split = self._split or shard.split
-                rel_path = name
-                if below and top in inner_splits:
-                    split, rel_path = top, below
+                is_inner = bool(below) and top in inner_splits
+                split, rel_path = (top, below) if is_inner else (self._split or shard.split, name)
                 where = f"tar:{offset}+{size}"
                 yield SampleRef(
                     split=split,

@@ -61,14 +61,19 @@ def read_directory(file: BinaryIO) -> Iterator[ZipMember]:
     buffer, place, left = b"", 0, size
     while left or place < len(buffer):
         if left and len(buffer) - place < _CHUNK_BYTES // 2:
-            chunk = file.read(min(_CHUNK_BYTES, left))
-            if not chunk:
-                raise SourceError("the directory of the zip is cut off", hint="fetch or pack the file again")
+            chunk = _read_some(file, min(_CHUNK_BYTES, left))
             buffer, place, left = buffer[place:] + chunk, 0, left - len(chunk)
             continue
         member, place = _parse_entry(buffer, place, shift)
         if not member.name.endswith("/"):
             yield member
+
+
+def _read_some(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if not data:
+        raise SourceError("the directory of the zip is cut off", hint="fetch or pack the file again")
+    return data
 
 
 def _find_directory(file: BinaryIO) -> tuple[int, int, int]:

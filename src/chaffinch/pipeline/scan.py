@@ -273,15 +273,7 @@ def _report(
     n_measured: int,
     started: tuple[float, float],
 ) -> ScanReport:
-    outcomes: Counter[str] = Counter()
-    examples: dict[str, list[tuple[str, str]]] = {}
-    for batch in folder.batches(generation, "samples", columns=["outcome", "image_path", "error"]):
-        for row in batch.column("outcome").value_counts().to_pylist():
-            outcomes[row["values"]] += row["counts"]
-        for row in batch.filter(pc.not_equal(batch.column("outcome"), "ok")).to_pylist():
-            shown = examples.setdefault(row["outcome"], [])
-            if len(shown) < EXAMPLES_PER_OUTCOME:
-                shown.append((row["image_path"], row["error"]))
+    outcomes, examples = _outcomes(folder, generation)
     return ScanReport(
         dataset=generation.dataset,
         n_samples=generation.n_samples,
@@ -298,6 +290,20 @@ def _report(
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],
     )
+
+
+def _outcomes(
+    folder: WorkspaceFolder, generation: Generation
+) -> tuple[Counter[str], dict[str, list[tuple[str, str]]]]:
+    """Return images per outcome, and some paths and errors for each outcome but `ok`."""
+    outcomes: Counter[str] = Counter()
+    examples: dict[str, list[tuple[str, str]]] = {}
+    for batch in folder.batches(generation, "samples", columns=["outcome", "image_path", "error"]):
+        outcomes.update(batch.column("outcome").to_pylist())
+        for row in batch.filter(pc.not_equal(batch.column("outcome"), "ok")).to_pylist():
+            shown = examples.setdefault(row["outcome"], [])
+            shown += [(row["image_path"], row["error"])] if len(shown) < EXAMPLES_PER_OUTCOME else []
+    return outcomes, examples
 
 
 def _n_moved(folder: WorkspaceFolder, generation: Generation, plan: ScanPlan) -> int:

@@ -66,12 +66,11 @@ def _samples_named(
     """Stream every sample with one of the file names: all of them, so that a unique tail is really unique."""
     columns = ["sample_id", "split", "image_path", "uri", "member"]
     for batch in folder.batches(generation, "samples", columns=columns):
-        for row in batch.filter(
-            pc.is_in(batch.column("split"), pa.array(splits, type=pa.string()))
-        ).to_pylist():
-            path = row["image_path"] if row["member"] else row["uri"]
-            if _name(path) in names:
-                yield row["sample_id"], row["split"], path
+        in_splits = pc.is_in(batch.column("split"), pa.array(splits, type=pa.string()))
+        rows = batch.filter(in_splits).to_pylist()
+        paths = [row["image_path"] if row["member"] else row["uri"] for row in rows]
+        named = ((row, path) for row, path in zip(rows, paths, strict=True) if _name(path) in names)
+        yield from ((row["sample_id"], row["split"], path) for row, path in named)
 
 
 def _split(row: ManifestRow, splits: Sequence[str]) -> str | None:

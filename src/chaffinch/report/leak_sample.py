@@ -67,24 +67,31 @@ def choose_pairs(pairs: Iterable[LeakPair], *, limit: int = MAX_PAIRS) -> list[M
     shown: dict[int, ShownPair] = {}
     sections = []
     for method, rows in groupby(pairs, key=lambda pair: pair.method):
-        n_pairs = n_earlier = 0
-        drawn: list[tuple[int, int, LeakPair]] = []
-        for n_pairs, pair in enumerate(rows, start=1):
-            digest = _digest(pair)
-            if digest in shown:
-                shown[digest].also.append(pair)
-            if digest in earlier:
-                n_earlier += 1
-                continue
-            earlier.add(digest)
-            heapq.heappush(drawn, (-digest, n_pairs, pair))
-            if len(drawn) > limit:
-                heapq.heappop(drawn)
+        section, drawn = _draw(rows, limit=limit, earlier=earlier, shown=shown)
         earlier.settle()
-        chosen = {-digest: ShownPair(pair) for digest, _, pair in drawn}
-        shown |= chosen
-        sections.append(MethodSection(method, n_pairs, n_earlier, _by_strength(chosen.values())))
+        shown |= drawn
+        sections.append(MethodSection(method, *section, _by_strength(drawn.values())))
     return sections
+
+
+def _draw(
+    rows: Iterable[LeakPair], *, limit: int, earlier: _PairDigests, shown: dict[int, ShownPair]
+) -> tuple[tuple[int, int], dict[int, ShownPair]]:
+    """Go through the rows of one method: count all and those of `earlier`, draw some of the others."""
+    n_pairs = n_earlier = 0
+    drawn: list[tuple[int, int, LeakPair]] = []
+    for n_pairs, pair in enumerate(rows, start=1):
+        digest = _digest(pair)
+        if digest in shown:
+            shown[digest].also.append(pair)
+        if digest in earlier:
+            n_earlier += 1
+            continue
+        earlier.add(digest)
+        heapq.heappush(drawn, (-digest, n_pairs, pair))
+        if len(drawn) > limit:
+            heapq.heappop(drawn)
+    return (n_pairs, n_earlier), {-digest: ShownPair(pair) for digest, _, pair in drawn}
 
 
 def _by_strength(shown: Iterable[ShownPair]) -> tuple[ShownPair, ...]:
