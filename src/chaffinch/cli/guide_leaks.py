@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, *, batch_size: int = 32) -> Non
 
 def _run(options: argparse.Namespace, batch_size: int) -> int:
     from chaffinch.cli.leaks import LeakRequest, run_leaks
-    from chaffinch.pipeline.leaks import DEFAULT_METHODS
+    from chaffinch.pipeline.leak_report import DEFAULT_METHODS
     from chaffinch.settings import LeakSettings, MeasureSettings, ScanSettings
     from chaffinch.storage.cache import leak_workspace
 

@@ -62,7 +62,8 @@ def parse_methods(text: str) -> tuple[str, ...]:
 def run_leaks(request: LeakRequest) -> int:
     """Scan where needed, search, write the report, print its summary; returns the exit status."""
     from chaffinch.formats.manifest_paths import add_leaks_to_manifest
-    from chaffinch.pipeline.leaks import report_leaks, scan_pair
+    from chaffinch.pipeline.leak_report import report_leaks
+    from chaffinch.pipeline.leaks import scan_pair
 
     with progress_on_stderr(as_json=request.log_json) as progress:
         between = request.between

@@ -37,7 +37,8 @@ def say(text: str = "") -> None:
 
 
 def hint(text: str) -> None:
-    """Print a remark on stderr."""
+    """Print a remark on stderr, behind the results so far."""
+    sys.stdout.flush()
     sys.stderr.write(text + "\n")
 
 

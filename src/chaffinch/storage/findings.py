@@ -6,14 +6,15 @@ scope is the step: ``duplicates``, or ``leaks/<split>/<split>``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from chaffinch.settings import METHODS
 from chaffinch.storage.folder import Generation, WorkspaceFolder
-from chaffinch.storage.pairs import PairSet, expand_pairs
+from chaffinch.storage.issues import ISSUES_SCHEMA, IssueRows
+from chaffinch.storage.pairs import PairSet, expand_pairs, transforms_of
 from chaffinch.storage.samples import RowGatherer
 
 EDGES_SCHEMA = pa.schema(
@@ -73,6 +74,15 @@ def write_pairs(
     }
 
 
+def write_issues(
+    folder: WorkspaceFolder, generation: Generation, scope: str, issues: Sequence[IssueRows]
+) -> dict[str, list[str]]:
+    """Write a step's issues for the next generation; returns its entry for `Generation.tables`."""
+    name = f"issues/{scope}"
+    tables = (rows.table() for rows in issues)
+    return {name: [folder.write_table(generation, name, tables, ISSUES_SCHEMA)]}
+
+
 def read_pairs(folder: WorkspaceFolder, generation: Generation, scope: str, method: str) -> PairSet:
     """Read a pair set back."""
     edges = folder.read(generation, f"edges/{scope}/{method}")
@@ -118,7 +128,6 @@ def export_pairs(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa
     keys = RowGatherer(folder.files(generation, "samples"), ["key"])
     for scope, method in scopes(generation):
         pairs = read_pairs(folder, generation, scope, method)
-        transforms = np.array([t or None for t in pairs.transform], dtype=object)
         for block in expand_pairs(pairs, sides(folder, generation, scope)):
             distance = pairs.hamming_distance[block.edge]
             columns = {
@@ -129,7 +138,7 @@ def export_pairs(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa
                 "method": [method] * len(block.edge),
                 "similarity": pairs.similarity[block.edge],
                 "hamming_distance": pa.array(distance, mask=distance < 0),
-                "transform": transforms[block.edge],
+                "transform": [words or None for words in transforms_of(pairs, block)],
                 "is_star": block.is_star,
             }
             yield pa.table(columns, schema=PAIRS_SCHEMA)

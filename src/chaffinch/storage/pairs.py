@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chaffinch.storage.transforms import inverse_transform
+
 MAX_EXPANDED_MEMBERS = 1000
 """An edge over more members than this is exported as a star: its first member with each other member."""
 
@@ -86,6 +88,13 @@ def expand_pairs(
             waiting, n_waiting = [], 0
     if waiting:
         yield _joined(waiting)
+
+
+def transforms_of(pairs: PairSet, block: PairBlock) -> list[str]:
+    """Return length P: how each row's `sample_b` comes out of its `sample_a`; '' where it is not told."""
+    edges, swapped = block.edge.tolist(), block.is_swapped.tolist()
+    words = (pairs.transform[edge] for edge in edges)
+    return [inverse_transform(w) if back else w for w, back in zip(words, swapped, strict=True)]
 
 
 def _plain_block(pairs: PairSet, edges: np.ndarray, side: np.ndarray | None) -> PairBlock:

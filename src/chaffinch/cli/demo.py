@@ -1,0 +1,51 @@
+"""`chaffinch demo`: plants faults in a small dataset, runs what there is, counts planted against found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaffinch.cli.output import hint, progress_on_stderr, say
+
+if TYPE_CHECKING:
+    from chaffinch.demo.truth import TruthRow
+
+DEFAULT_FOLDER = Path("chaffinch-demo")
+
+
+def demo(
+    *,
+    to: Annotated[
+        Path, typer.Option("--to", help="New or empty folder, or that of an earlier demo.")
+    ] = DEFAULT_FOLDER,
+) -> None:
+    """Build a small dataset with planted leaks and faults, find them, and show where to look.
+
+    Works offline; the pictures are crops of photographs that scikit-image carries.
+
+    Example:
+
+        chaffinch demo --to chaffinch-demo
+    """
+    from chaffinch.demo.run import run_demo
+
+    with progress_on_stderr(as_json=False) as progress:
+        report = run_demo(to, progress=progress)
+    say(f"{report.n_images:,} images, {report.n_planted:,} of them planted faults; planted against found:")
+    say()
+    say(f"  {'kind':<18}{'planted':>9}{'found':>9}{'extra':>9}")
+    for row in report.rows:
+        say(_line(row))
+    say()
+    say(f"  images         {report.images}")
+    say(f"  what was planted  {report.truth}")
+    say(f"  leak report    {report.files[0]}")
+    say(f"  pairs to look at  {report.files[-1]}")
+    hint(f"next: open {report.files[-1]}   or   chaffinch issues -w {report.workspace}")
+
+
+def _line(row: TruthRow) -> str:
+    extra = "" if row.extra is None else str(row.extra)
+    return f"  {row.kind.replace('_', ' '):<18}{row.planted:>9}{row.found:>9}{extra:>9}"

@@ -1,0 +1,126 @@
+"""`chaffinch find` and `chaffinch issues`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chaffinch.cli.output import LogJsonOption, WorkspaceOption, duration, hint, progress_on_stderr, say
+from chaffinch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STEPS = ("duplicates",)
+"""Names that `--only` takes."""
+
+SHOWN_COLUMNS = ("issue_type", "confidence", "key", "group_id", "reason")
+
+
+def parse_steps(text: str) -> tuple[str, ...]:
+    """Turn ``duplicates`` into steps.
+
+    Raises:
+        UsageError: If a step is not there.
+    """
+    steps = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [step for step in steps if step not in STEPS]
+    if unknown or not steps:
+        raise UsageError(f"there is no step {', '.join(unknown)!r}", hint=f"--only takes {', '.join(STEPS)}")
+    return steps
+
+
+def find(
+    *,
+    workspace: WorkspaceOption,
+    only: Annotated[str, typer.Option(help="Comma list of steps: duplicates.")] = "duplicates",
+    phash_threshold: Annotated[int, typer.Option(help="Largest Hamming distance in bits, 0..16.")] = 5,
+    log_json: LogJsonOption = False,
+) -> None:
+    """Find duplicates: the same bytes or pixels, near copies, turned or cropped copies; label conflicts.
+
+    Nothing is removed: findings are rows of the tables `issues` and `pairs`.
+
+    Example:
+
+        chaffinch find -w ws --only duplicates
+    """
+    from chaffinch.pipeline.duplicates import find_duplicates
+    from chaffinch.settings import LeakSettings
+
+    parse_steps(only)
+    with progress_on_stderr(as_json=log_json) as progress:
+        report = find_duplicates(
+            workspace, settings=LeakSettings(phash_threshold=phash_threshold), progress=progress
+        )
+    say(f"{report.n_groups:,} groups of duplicates with {report.n_in_groups:,} images")
+    for method, count in report.n_edges.items():
+        say(
+            f"  {method:<12}{count:>12,} pairs of different content"
+            if method != "exact"
+            else f"  exact       {count:>12,} sets of equal images"
+        )
+    say(f"{report.n_label_conflicts:,} images whose equals carry another label")
+    say(f"done in {duration(report.wall_s)} ({duration(report.cpu_s)} of CPU)")
+    hint(f"next: chaffinch issues -w {workspace}   or   chaffinch table pairs -w {workspace} --to pairs.csv")
+
+
+def issues(
+    *,
+    workspace: WorkspaceOption,
+    output_format: Annotated[
+        str, typer.Option("--format", help="table, csv or json (one object a line).")
+    ] = "table",
+    limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
+) -> None:
+    """List what was found, surest first within each type.
+
+    Examples:
+
+        chaffinch issues -w ws
+
+        chaffinch issues -w ws --format csv > issues.csv
+    """
+    from chaffinch.storage.export import stream_table
+
+    printers = {"table": _print_table, "csv": _print_csv, "json": _print_json}
+    if output_format not in printers:
+        raise UsageError(f"there is no format {output_format!r}", hint="--format table, csv or json")
+    schema, tables = stream_table(workspace, "issues")
+    printers[output_format](schema.names, (row for rows in tables for row in rows.to_pylist()), limit)
+
+
+def _print_table(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    every = sorted(rows, key=lambda r: (r["issue_type"], -r["confidence"], r["key"]))
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in SHOWN_COLUMNS:
+        drawn.add_column(name, overflow="fold", justify="right" if name == "confidence" else "left")
+    for row in every[: limit or None]:
+        shown = {**row, "confidence": f"{row['confidence']:.2f}"}
+        drawn.add_row(*("" if shown[name] is None else str(shown[name]) for name in SHOWN_COLUMNS))
+    console = Console(file=sys.stdout, markup=False, highlight=False)
+    console.print(drawn)
+    left = len(every) - limit if limit else 0
+    if left > 0:
+        hint(f"{left:,} more: --limit 0, or --format csv")
+
+
+def _print_csv(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
+    import csv
+
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _print_json(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
+    import json
+
+    for row in rows:
+        say(json.dumps(row, ensure_ascii=False))

@@ -1,0 +1,111 @@
+"""Duplicates: search within all samples of a workspace, form groups, note conflicting labels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+
+from chaffinch.detect.groups import DuplicateGroups, duplicate_groups, rank_of
+from chaffinch.detect.issues import duplicate_issues, label_conflict_issues
+from chaffinch.pipeline.columns import load_columns
+from chaffinch.pipeline.leaks import search_method
+from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.settings import LeakSettings
+from chaffinch.storage.findings import SCOPE_DUPLICATES, write_issues, write_pairs
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.pairs import PairSet
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateReport:
+    """What a search for duplicates found."""
+
+    n_groups: int
+    """Groups of duplicates; each keeps one image."""
+    n_in_groups: int
+    """Images in them, the kept ones included."""
+    n_edges: dict[str, int]
+    """By method: sets of equal images, and pairs of sets (of single images mostly)."""
+    n_label_conflicts: int
+    """Images whose pixels also stand under another label."""
+    wall_s: float
+    """Seconds on the clock."""
+    cpu_s: float
+    """CPU seconds of this process."""
+
+
+def find_duplicates(
+    root: Path, *, settings: LeakSettings | None = None, progress: Progress | None = None
+) -> DuplicateReport:
+    """Search duplicates within all samples, whatever their split, and publish pairs and issues.
+
+    Args:
+        root: The workspace.
+        settings: Methods and the pHash threshold.
+        progress: Who watches.
+
+    Raises:
+        WorkspaceError: If no scan has ended yet.
+        LockedError: If another process writes to the workspace.
+    """
+    started = time.perf_counter(), time.process_time()
+    settings, progress, folder = settings or LeakSettings(), progress or Silent(), WorkspaceFolder(root)
+    folder.published()
+    with writer_lock(root):
+        generation = folder.published()
+        samples = load_columns(folder, generation)
+        found: list[PairSet] = []
+        for method in settings.methods:
+            progress.stage(f"searching {method} duplicates", total=None, unit="pairs")
+            found.append(search_method(method, folder, generation, samples, settings=settings, side=None))
+            progress.advance(len(found[-1].edges))
+        groups = duplicate_groups(found, rank=_rank(folder, generation))
+        n_conflicts = _publish(folder, generation, found, groups, phash_threshold=settings.phash_threshold)
+    return DuplicateReport(
+        n_groups=int(groups.is_original.sum()),
+        n_in_groups=int((groups.group >= 0).sum()),
+        n_edges={pairs.method: len(pairs.edges) for pairs in found},
+        n_label_conflicts=n_conflicts,
+        wall_s=time.perf_counter() - started[0],
+        cpu_s=time.process_time() - started[1],
+    )
+
+
+def _rank(folder: WorkspaceFolder, generation: Generation) -> np.ndarray:
+    """Rank samples for being kept: most pixels first, then by key."""
+    pixels: list[np.ndarray] = []
+    keys: list[str] = []
+    for batch in folder.batches(generation, "samples", columns=["key", "width", "height"]):
+        sides = [
+            pc.fill_null(batch.column(name), 0).to_numpy().astype(np.int64) for name in ("width", "height")
+        ]
+        pixels.append(sides[0] * sides[1])
+        keys += batch.column("key").to_pylist()
+    by_key = np.empty(len(keys), dtype=np.int64)
+    by_key[np.argsort(np.array(keys, dtype=object), kind="stable")] = np.arange(len(keys))
+    return rank_of(-np.concatenate(pixels), by_key)
+
+
+def _publish(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    found: Sequence[PairSet],
+    groups: DuplicateGroups,
+    *,
+    phash_threshold: int,
+) -> int:
+    """Publish pairs and issues; returns the number of label conflicts."""
+    tables = dict(generation.tables)
+    for pairs in found:
+        tables |= write_pairs(folder, generation, SCOPE_DUPLICATES, pairs)
+    issues = [duplicate_issues(folder, generation, groups, phash_threshold=phash_threshold)]
+    issues += [label_conflict_issues(folder, generation, p) for p in found if p.method == "exact"]
+    tables |= write_issues(folder, generation, SCOPE_DUPLICATES, issues)
+    folder.publish(generation, tables=tables)
+    return sum(len(rows) for rows in issues[1:])

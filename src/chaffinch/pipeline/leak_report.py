@@ -1,0 +1,251 @@
+"""The leak report: search, then write CSV, summary and contact sheet."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chaffinch.detect.verified import MIN_CORRELATION
+from chaffinch.formats.leak_csv import read_leak_rows, write_leak_rows
+from chaffinch.pipeline.columns import Thumbnails, load_sides, sides_fingerprint
+from chaffinch.pipeline.leak_rows import LeakRows
+from chaffinch.pipeline.leaks import keep_leaks, search_leaks
+from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.pipeline.spelling import Spelling, manifest_spelling
+from chaffinch.records import LeakPair
+from chaffinch.report.contact_sheet import contact_sheet_path, write_contact_sheet
+from chaffinch.report.leak_sample import MethodSection, choose_pairs
+from chaffinch.report.leak_summary import (
+    ClassHits,
+    LeakMethod,
+    LeakSide,
+    LeakSummary,
+    LeftOut,
+    ManifestHits,
+    read_leak_summary,
+    summary_text,
+    write_leak_summary,
+)
+from chaffinch.report.leak_tally import LeakTally
+from chaffinch.settings import METHODS, LeakSettings
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.pairs import PairSet
+
+DEFAULT_METHODS = ("exact", "perceptual", "verified")
+"""Methods searched when none are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakReport:
+    """What was written."""
+
+    files: tuple[Path, ...]
+    """Report, summary as text and JSON, contact sheet."""
+    summary: LeakSummary
+    """All figures."""
+    summary_text: str
+    """The summary to read."""
+    n_pairs: int
+    """Rows of the report."""
+    leaking_test_images: frozenset[str]
+    """Test images of the report, spelled as there."""
+
+
+def report_leaks(
+    root: Path,
+    between: tuple[str, str],
+    *,
+    settings: LeakSettings | None = None,
+    output: Path | None = None,
+    manifest: Path | None = None,
+    dataset: str | None = None,
+    progress: Progress | None = None,
+) -> LeakReport:
+    """Search leaks between two splits, keep them in the workspace, and write the report.
+
+    Args:
+        root: The workspace.
+        between: Train split and test split.
+        settings: Methods and thresholds.
+        output: The CSV; None takes ``reports/<dataset>_leaks_report.csv`` in the workspace. An earlier report
+            of the same images keeps the rows of methods not searched now.
+        manifest: Manifest whose spelling is taken; None takes ``<dataset>_tagged_manifest.csv`` beside the
+            report, if it is there.
+        dataset: Name of the dataset in the names of files; None takes the workspace's.
+        progress: Who watches.
+
+    Raises:
+        UsageError: If there is no such split.
+        TableError: If the manifest or the earlier report cannot be read.
+        LockedError: If another process writes to the workspace.
+    """
+    started = time.perf_counter(), time.process_time()
+    settings, progress, folder = settings or LeakSettings(), progress or Silent(), WorkspaceFolder(root)
+    generation = folder.published()
+    name = dataset or generation.dataset
+    output = output or root / "reports" / f"{name}_leaks_report.csv"
+    side = load_sides(folder, generation, between)
+    with writer_lock(root):
+        generation = folder.published()
+        found = search_leaks(folder, generation, side, settings=settings, progress=progress)
+        generation = keep_leaks(
+            folder, generation, between, side=side, found=found, phash_threshold=settings.phash_threshold
+        )
+    writing = _Writing(folder, generation, between, side, output, settings)
+    progress.stage("writing the report", total=None, unit="rows")
+    spelling = writing.spelling(
+        manifest or output.with_name(f"{name}_tagged_manifest.csv"), manifest is not None
+    )
+    return writing.write(name, found, spelling, started=started)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Writing:
+    """Everything the three files of a report are made from."""
+
+    folder: WorkspaceFolder
+    generation: Generation
+    between: tuple[str, str]
+    side: np.ndarray
+    output: Path
+    settings: LeakSettings
+
+    def spelling(self, manifest: Path, is_named: bool) -> tuple[Path, Spelling] | None:
+        if not is_named and not manifest.exists():
+            return None
+        return manifest, manifest_spelling(self.folder, self.generation, manifest, splits=self.between)
+
+    def write(
+        self,
+        name: str,
+        found: Sequence[PairSet],
+        spelling: tuple[Path, Spelling] | None,
+        *,
+        started: tuple[float, float],
+    ) -> LeakReport:
+        fingerprint = sides_fingerprint(self.folder, self.generation, self.between)
+        earlier = self._earlier(fingerprint)
+        rows = LeakRows(
+            self.folder, self.generation, side=self.side, spelling=spelling[1].by_sample if spelling else {}
+        )
+        searched = {pairs.method for pairs in found}
+        kept = rows.kept(self.output, searched=searched) if earlier else iter(())
+        tally = LeakTally()
+        images: set[str] = set()
+        every = _noting(images, chain(kept, rows.rows(found)))
+        write_leak_rows(self.output, tally.watch(every))
+        summary = LeakSummary(
+            dataset=name,
+            report=self.output.name,
+            train=self._side(0, tally.n_train_images),
+            test=self._side(1, tally.n_test_images),
+            methods=self._methods(found, earlier, tally),
+            n_labels_agree=tally.n_test_labels_agree,
+            n_labels_differ=tally.n_test_labels_differ,
+            classes=self._classes(tally.class_hits),
+            inputs_fingerprint=fingerprint,
+            wall_s=time.perf_counter() - started[0],
+            cpu_s=time.process_time() - started[1],
+            left_out=self._left_out(),
+            manifest=_manifest_hits(spelling, images),
+            n_stars=rows.n_stars,
+            notes=_notes(spelling),
+        )
+        files = (self.output, *write_leak_summary(self.output, summary), self._sheet(summary))
+        n_pairs = sum(entry.count.n_pairs for entry in summary.methods)
+        return LeakReport(files, summary, summary_text(summary), n_pairs, frozenset(images))
+
+    def _earlier(self, fingerprint: str) -> LeakSummary | None:
+        """Return the summary of the report that is there, if it is about the same images.
+
+        Raises:
+            TableError: If what is there is no leak report, and so not to be replaced.
+        """
+        if not self.output.exists():
+            return None
+        next(read_leak_rows(self.output), None)
+        earlier = read_leak_summary(self.output)
+        return earlier if earlier is not None and earlier.inputs_fingerprint == fingerprint else None
+
+    def _methods(
+        self, found: Sequence[PairSet], earlier: LeakSummary | None, tally: LeakTally
+    ) -> tuple[LeakMethod, ...]:
+        thresholds = {
+            "exact": None,
+            "perceptual": float(self.settings.phash_threshold),
+            "verified": MIN_CORRELATION,
+            "semantic": self.settings.semantic_threshold,
+        }
+        entries = {m.method: replace(m, is_kept=True) for m in (earlier.methods if earlier else ())}
+        for pairs in found:
+            entries[pairs.method] = LeakMethod(
+                pairs.method, thresholds[pairs.method], tally.of_method(pairs.method)
+            )
+        return tuple(entries[method] for method in METHODS if method in entries)
+
+    def _side(self, number: int, n_leaking: int) -> LeakSide:
+        split = self.between[number]
+        place = self.generation.source.get("splits", {}).get(split)
+        outcomes: Counter[str] = Counter()
+        for batch in self.folder.batches(self.generation, "samples", columns=["split", "outcome"]):
+            own = batch.filter(pc.equal(batch.column("split"), split)).column("outcome")
+            outcomes.update({row["values"]: row["counts"] for row in own.value_counts().to_pylist()})
+        return LeakSide(f"{split}: {place}" if place else split, dict(outcomes), n_leaking)
+
+    def _classes(self, hits: Mapping[str, int]) -> tuple[ClassHits, ...]:
+        totals: Counter[str] = Counter()
+        for batch in self.folder.batches(self.generation, "samples", columns=["split", "given_label"]):
+            own = batch.filter(pc.equal(batch.column("split"), self.between[1])).column("given_label")
+            totals.update({row["values"]: row["counts"] for row in own.value_counts().to_pylist()})
+        return tuple(ClassHits(label, n, totals[label]) for label, n in sorted(hits.items()))
+
+    def _left_out(self) -> tuple[LeftOut, ...]:
+        if "semantic" not in self.settings.methods:
+            return ()
+        reason = "it compares embeddings, and this version computes none"
+        return (LeftOut("semantic", reason, "pip install -U chaffinch, once a version does"),)
+
+    def _sheet(self, summary: LeakSummary) -> Path:
+        path = contact_sheet_path(self.output)
+        sections = choose_pairs(read_leak_rows(self.output))
+        thumbnails = self._thumbnails(sections)
+        write_contact_sheet(path, sections, summary=summary, thumbnail=thumbnails.get)
+        return path
+
+    def _thumbnails(self, sections: Sequence[MethodSection]) -> dict[str, bytes | None]:
+        shown = {key for s in sections for p in s.shown for key in (p.pair.train_key, p.pair.test_key)}
+        ids: dict[str, int] = {}
+        wanted = pa.array(sorted(shown), type=pa.string())
+        for batch in self.folder.batches(self.generation, "samples", columns=["key", "sample_id"]):
+            hits = batch.filter(pc.is_in(batch.column("key"), wanted))
+            ids.update(zip(hits.column(0).to_pylist(), hits.column(1).to_pylist(), strict=True))
+        pictures = Thumbnails(self.folder, self.generation).encoded(list(ids.values()))
+        return dict(zip(ids, pictures, strict=True))
+
+
+def _noting(images: set[str], rows: Iterator[LeakPair]) -> Iterator[LeakPair]:
+    for row in rows:
+        images.add(row.test_image)
+        yield row
+
+
+def _manifest_hits(spelling: tuple[Path, Spelling] | None, images: set[str]) -> ManifestHits | None:
+    if spelling is None:
+        return None
+    listed = images & set(spelling[1].by_sample.values())
+    return ManifestHits(str(spelling[0]), len(listed), len(images))
+
+
+def _notes(spelling: tuple[Path, Spelling] | None) -> tuple[str, ...]:
+    if spelling is None or not spelling[1].n_ambiguous:
+        return ()
+    return (f"{spelling[1].n_ambiguous:,} rows of the manifest could mean several images: none was guessed.",)
