@@ -59,8 +59,8 @@ def group_codes(codes: np.ndarray) -> Groups:
             f"codes must be uint64 of shape (N,) or (N, K), got {codes.dtype} and {codes.shape}",
             where="codes",
         )
-    words = codes.reshape(len(codes), -1)
-    order = np.lexsort(words.T[::-1]) if words.shape[1] else np.arange(len(codes))
+    words = codes if codes.ndim == 2 else codes[:, np.newaxis]
+    order = np.lexsort(words.T[::-1])
     is_new = np.ones(len(codes), dtype=bool)
     is_new[1:] = (words[order[1:]] != words[order[:-1]]).any(axis=1)
     label = np.empty(len(codes), dtype=np.int64)

@@ -136,16 +136,18 @@ class Comparison:
         """What the limits apply to, 0..1."""
         return max(0.0, min(self.luma, self.colour))
 
-    @property
-    def limit(self) -> float:
-        """The smallest similarity that counts for this kind of fit."""
-        if self.share >= FULL_SHARE:
-            return MIN_CORRELATION_TURNED if self.orientation else MIN_CORRELATION
-        return MIN_CORRELATION_TURNED_PART if self.orientation else MIN_CORRELATION_PART
-
     def is_copy(self) -> bool:
         """Tell whether the pictures show the same thing."""
-        return self.share >= MIN_SHARE and self.similarity >= self.limit
+        return self.share >= MIN_SHARE and self.similarity >= limit_for(self.transform)
+
+
+def limit_for(transform: str) -> float:
+    """Return the smallest similarity that counts for a transform, as `Comparison.transform` words it."""
+    words = set(transform.split("+"))
+    is_turned = bool(words & set(ORIENTATIONS[1:]))
+    if words & {"crop", "wider_crop", "border", "border_removed"}:
+        return MIN_CORRELATION_TURNED_PART if is_turned else MIN_CORRELATION_PART
+    return MIN_CORRELATION_TURNED if is_turned else MIN_CORRELATION
 
 
 def compare(first: Patch, second: Patch, orientation: int = 0) -> Comparison | None:
