@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 STEPS = ("duplicates",)
 """Names that `--only` takes."""
 
-SHOWN_COLUMNS = ("issue_type", "confidence", "key", "group_id", "reason")
+TEXT_WIDTH = 79
+"""Columns of a reason as it is listed."""
 
 
 def parse_steps(text: str) -> tuple[str, ...]:
@@ -85,27 +86,21 @@ def issues(
     """
     from chaffinch.storage.export import stream_table
 
-    printers = {"table": _print_table, "csv": _print_csv, "json": _print_json}
+    printers = {"table": _print_text, "csv": _print_csv, "json": _print_json}
     if output_format not in printers:
         raise UsageError(f"there is no format {output_format!r}", hint="--format table, csv or json")
     schema, tables = stream_table(workspace, "issues")
     printers[output_format](schema.names, (row for rows in tables for row in rows.to_pylist()), limit)
 
 
-def _print_table(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
+    import textwrap
 
     every = sorted(rows, key=lambda r: (r["issue_type"], -r["confidence"], r["key"]))
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in SHOWN_COLUMNS:
-        drawn.add_column(name, overflow="fold", justify="right" if name == "confidence" else "left")
     for row in every[: limit or None]:
-        shown = {**row, "confidence": f"{row['confidence']:.2f}"}
-        drawn.add_row(*("" if shown[name] is None else str(shown[name]) for name in SHOWN_COLUMNS))
-    console = Console(file=sys.stdout, markup=False, highlight=False)
-    console.print(drawn)
+        group = "" if row["group_id"] is None else f"  group {row['group_id']}"
+        say(f"{row['issue_type']}  {row['confidence']:.2f}{group}  {row['key']}")
+        say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
     left = len(every) - limit if limit else 0
     if left > 0:
         hint(f"{left:,} more: --limit 0, or --format csv")

@@ -119,7 +119,9 @@ def leaks(
     ] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(help="Spell paths as this manifest. Default: <dataset>_tagged_manifest.csv beside it."),
+        typer.Option(
+            help="Spell paths as this manifest. Default: DATASET_tagged_manifest.csv beside the report."
+        ),
     ] = None,
     add_to: Annotated[
         Path | None, typer.Option(help="Tag leaking test images in this manifest and mark them for removal.")

@@ -119,11 +119,11 @@ def scan(
     started = time.perf_counter(), time.process_time()
     settings = settings or ScanSettings()
     progress = progress or Silent()
+    source = open_source(spec.locations, splits=spec.splits, dataset=spec.dataset, images=spec.images)
     folder = WorkspaceFolder.create(root)
     with writer_lock(root):
         remove_temporary_files(root)
         generation = folder.current()
-        source = open_source(spec.locations, splits=spec.splits, dataset=spec.dataset, images=spec.images)
         measure = _measure_settings(generation, settings)
         plan = _plan(folder, generation, source, measure=measure, settings=settings, progress=progress)
         n_measured = _measure(folder, plan, measure=measure, settings=settings, progress=progress)
