@@ -25,18 +25,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import imagehash
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
-from scipy.fft import dct
 
+from chaffinch.compute.measure import measure
+from chaffinch.compute.thumbnail import decode_thumbnail
 from chaffinch.detect import verified
 from chaffinch.detect.codes import digest_words
 from chaffinch.detect.pair_sets import SampleColumns, exact_pairs, perceptual_pairs
+from chaffinch.settings import MeasureSettings
 from chaffinch.storage.pairs import PairSet, expand_pairs
 
 DATA = Path(os.environ.get("CHAFFINCH_TEST_DATA", "../shared/data"))
 CROPS_PER_PHOTO = 6
+COSTS = {"cpu_s": 0.0, "n_candidates": 0}
+"""What `verified_pairs` cost over all data sets: the join, the patches and the comparisons."""
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
@@ -105,19 +108,6 @@ KINDS: dict[str, Change] = {
 }
 
 
-def hash_turns(image: Image.Image) -> np.ndarray:
-    """Return the pHash of the eight orientations, the first by the ImageHash package itself."""
-    gray = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), dtype=float)
-    turned = [gray, gray[:, ::-1], gray[::-1], gray[::-1, ::-1]]
-    turned += [gray.T, np.rot90(gray), np.rot90(gray, 3), gray[::-1, ::-1].T]
-    codes = []
-    for picture in turned:
-        low = dct(dct(picture, axis=0), axis=1)[:8, :8]
-        codes.append(int("".join("1" if bit else "0" for bit in (low > np.median(low)).ravel()), 2))
-    codes[0] = int(str(imagehash.phash(image)), 16)
-    return np.array(codes, dtype=np.uint64)
-
-
 class Pictures:
     """Pictures measured as a scan would, with their thumbnails."""
 
@@ -126,18 +116,20 @@ class Pictures:
         self.subject: list[str] = []
         self.thumbs: list[np.ndarray] = []
         self._codes: list[np.ndarray] = []
-        self._digests: list[tuple[str, str]] = []
+        self._digests: list[tuple[str | None, str | None]] = []
 
     def add(self, image: Image.Image, *, name: str, subject: str, data: bytes = b"") -> None:
-        pixels = f"{image.size}".encode() + image.tobytes()
-        digests = [hashlib.blake2b(text, digest_size=16).hexdigest() for text in (data or pixels, pixels)]
-        thumb = image.copy()
-        thumb.thumbnail((160, 160))
+        if not data:
+            buffer = io.BytesIO()
+            image.save(buffer, "PNG", compress_level=1)
+            data = buffer.getvalue()
+        measured = measure(data, MeasureSettings())
+        assert measured.phash_d4 is not None and measured.thumbnail is not None, name
         self.names.append(name)
         self.subject.append(subject)
-        self.thumbs.append(np.asarray(jpeg(thumb, 85)))
-        self._codes.append(hash_turns(image))
-        self._digests.append((digests[0], digests[1]))
+        self.thumbs.append(decode_thumbnail(measured.thumbnail))
+        self._codes.append(measured.phash_d4)
+        self._digests.append((measured.bytes_digest, measured.pixels_digest))
 
     def columns(self) -> SampleColumns:
         codes = np.array(self._codes)
@@ -151,7 +143,10 @@ class Pictures:
         )
 
 
-def find_all(pictures: Pictures, side: np.ndarray | None = None) -> dict[str, set[tuple[int, int]]]:
+Found = dict[str, set[tuple[int, int]]]
+
+
+def find_all(pictures: Pictures, side: np.ndarray | None = None) -> Found:
     columns = pictures.columns()
     sets = {
         "exact": exact_pairs(columns, side=side),
@@ -162,7 +157,8 @@ def find_all(pictures: Pictures, side: np.ndarray | None = None) -> dict[str, se
     sets["verified"] = verified.verified_pairs(
         columns, thumbs=lambda ids: [pictures.thumbs[i] for i in ids], side=side
     )
-    print(f"verified: {time.process_time() - start:.1f} CPU s, {len(columns.sample_id)} pictures")
+    COSTS["cpu_s"] += time.process_time() - start
+    COSTS["n_candidates"] += len(verified.find_candidates(columns, side=side).pairs)
     return {name: pair_rows(pairs, side) for name, pairs in sets.items()}
 
 
@@ -334,7 +330,14 @@ def main() -> None:
     for half, name in enumerate(("tuning", "holdout")):
         halves[name] = {"photographs": on_photographs(half, args.per_kind), "cifar10": on_cifar(half)}
     limits = {n: getattr(verified, n) for n in dir(verified) if n.startswith(("MIN_", "CANDIDATE"))}
-    document = {"python": platform.python_version(), "numpy": np.__version__, "limits": limits, **halves}
+    costs = {**COSTS, "cpu_ms_per_candidate": 1e3 * COSTS["cpu_s"] / COSTS["n_candidates"]}
+    document = {
+        "costs": costs,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "limits": limits,
+        **halves,
+    }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(document, indent=1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -66,11 +67,10 @@ def strongest_across(pair_sets: Sequence[PairSet], side: np.ndarray) -> dict[int
     """
     found: dict[int, Neighbour] = {}
     for pairs in sorted(pair_sets, key=lambda p: (-METHOD_CONFIDENCE[p.method], p.method)):
-        for own_side in (0, 1):
-            for sample, neighbour in _strongest_of(pairs, side, own_side):
-                best = found.get(sample)
-                if best is None or neighbour.confidence > best.confidence:
-                    found[sample] = neighbour
+        for sample, neighbour in chain(_strongest_of(pairs, side, 0), _strongest_of(pairs, side, 1)):
+            best = found.get(sample)
+            if best is None or neighbour.confidence > best.confidence:
+                found[sample] = neighbour
     return found
 
 
