@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from chaffinch.detect.verified import limit_for
 from chaffinch.records import LeakPair
 from chaffinch.report.leak_sample import MethodSection, ShownPair
 from chaffinch.report.leak_summary import LeakMethod, LeakSummary, percent, rule_text
@@ -214,6 +215,7 @@ def _card(shown: ShownPair, *, number: int, threshold: float | None, thumbnail: 
     pair = shown.pair
     differ = " differ" if pair.labels_agree is False else ""
     methods = " ".join(dict.fromkeys(row.method for row in (pair, *shown.also)))
+    threshold = limit_for(pair.transform) if pair.method == "verified" else threshold
     limit = limit_text(pair.method, threshold)
     # Where a threshold is, the bar runs from it to a perfect match.
     bar = _bar_svg("strength", _strength(pair, threshold)) if limit else ""
@@ -267,8 +269,9 @@ def score_text(pair: LeakPair) -> str:
 
 
 def _short_score(pair: LeakPair) -> str:
-    distance = pair.hamming_distance
-    return f"{pair.similarity:.3f}" if distance is None else _plural(distance, "bit")
+    if pair.method == "perceptual" and pair.hamming_distance is not None:
+        return _plural(pair.hamming_distance, "bit")
+    return f"{pair.similarity:.3f}"
 
 
 def limit_text(method: str, threshold: float | None) -> str:

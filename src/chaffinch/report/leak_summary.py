@@ -165,8 +165,9 @@ def rule_text(method: str, threshold: float | None) -> str:
         return "confirmed on thumbnails" if method == "verified" else ""
     if method == "perceptual":
         return f"pHash distance at most {threshold:g} of 64 bits"
-    measure = "correlation" if method == "verified" else "cosine"
-    return f"{measure} at least {threshold:g}"
+    if method == "verified":
+        return f"correlation at least {threshold:g}, more if turned or cropped"
+    return f"cosine at least {threshold:g}"
 
 
 # ---------------------------------------------------------------------------------------------------- text
