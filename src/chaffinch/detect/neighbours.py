@@ -68,9 +68,8 @@ def strongest_across(pair_sets: Sequence[PairSet], side: np.ndarray) -> dict[int
     found: dict[int, Neighbour] = {}
     for pairs in sorted(pair_sets, key=lambda p: (-METHOD_CONFIDENCE[p.method], p.method)):
         for sample, neighbour in chain(_strongest_of(pairs, side, 0), _strongest_of(pairs, side, 1)):
-            best = found.get(sample)
-            if best is None or neighbour.confidence > best.confidence:
-                found[sample] = neighbour
+            # Of equals, `max` keeps the one of the surer method, which came first.
+            found[sample] = max(found.get(sample, neighbour), neighbour, key=lambda n: n.confidence)
     return found
 
 
