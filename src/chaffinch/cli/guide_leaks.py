@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaffinch.cli.main import report_error
+from chaffinch.cli.main import run_reporting_errors
 from chaffinch.settings import METHODS
 
 SHARD_BATCHES = 32
@@ -57,12 +57,7 @@ def main(arguments: Sequence[str] | None = None, *, batch_size: int = 32) -> Non
         batch_size: A shard holds `SHARD_BATCHES` times as many images; lower takes less memory.
     """
     options = parser().parse_args(arguments)
-    try:
-        sys.exit(_run(options, batch_size))
-    except Exception as error:
-        sys.exit(report_error(error))
-    except KeyboardInterrupt as error:
-        sys.exit(report_error(error))
+    run_reporting_errors(lambda: sys.exit(_run(options, batch_size)))
 
 
 def _run(options: argparse.Namespace, batch_size: int) -> int:

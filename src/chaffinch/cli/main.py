@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -81,7 +82,7 @@ def _report_fault(error: BaseException) -> int:
     return 1
 
 
-def run_reporting_errors(command: typer.Typer) -> None:
+def run_reporting_errors(command: Callable[[], object]) -> None:
     """Run a command line; exit with its status."""
     try:
         command()

@@ -63,7 +63,9 @@ def find_duplicates(
         found: list[PairSet] = []
         for method in settings.methods:
             progress.stage(f"searching {method} duplicates", total=None, unit="pairs")
-            found.append(search_method(method, folder, generation, samples, settings=settings, side=None))
+            found.append(
+                search_method(folder, generation, samples, method=method, settings=settings, side=None)
+            )
             progress.advance(len(found[-1].edges))
         groups = duplicate_groups(found, rank=_rank(folder, generation))
         n_conflicts = _publish(folder, generation, found, groups, phash_threshold=settings.phash_threshold)
@@ -103,9 +105,9 @@ def _publish(
     """Publish pairs and issues; returns the number of label conflicts."""
     tables = dict(generation.tables)
     for pairs in found:
-        tables |= write_pairs(folder, generation, SCOPE_DUPLICATES, pairs)
+        tables |= write_pairs(folder, generation, pairs, scope=SCOPE_DUPLICATES)
     issues = [duplicate_issues(folder, generation, groups, phash_threshold=phash_threshold)]
     issues += [label_conflict_issues(folder, generation, p) for p in found if p.method == "exact"]
-    tables |= write_issues(folder, generation, SCOPE_DUPLICATES, issues)
+    tables |= write_issues(folder, generation, issues, scope=SCOPE_DUPLICATES)
     folder.publish(generation, tables=tables)
     return sum(len(rows) for rows in issues[1:])

@@ -70,17 +70,19 @@ def search_leaks(
     for method in METHODS:
         if method in settings.methods and method != "semantic":
             progress.stage(f"searching {method} leaks", total=None, unit="pairs")
-            found.append(search_method(method, folder, generation, samples, settings=settings, side=side))
+            found.append(
+                search_method(folder, generation, samples, method=method, settings=settings, side=side)
+            )
             progress.advance(len(found[-1].edges))
     return found
 
 
 def search_method(
-    method: str,
     folder: WorkspaceFolder,
     generation: Generation,
     samples: SampleColumns,
     *,
+    method: str,
     settings: LeakSettings,
     side: np.ndarray | None,
 ) -> PairSet:
@@ -105,11 +107,11 @@ def keep_leaks(
     scope = leak_scope(*between)
     searched = {pairs.method for pairs in found}
     earlier = [m for s, m in scopes(generation) if s == scope and m not in searched]
-    every = [*found, *(read_pairs(folder, generation, scope, method) for method in earlier)]
+    every = [*found, *(read_pairs(folder, generation, scope=scope, method=method) for method in earlier)]
     every.sort(key=lambda pairs: METHODS.index(pairs.method))
     tables = dict(generation.tables)
     for pairs in found:
-        tables |= write_pairs(folder, generation, scope, pairs)
+        tables |= write_pairs(folder, generation, pairs, scope=scope)
     rows = leak_issues(folder, generation, every, side=side, phash_threshold=phash_threshold)
-    tables |= write_issues(folder, generation, scope, [rows])
+    tables |= write_issues(folder, generation, [rows], scope=scope)
     return folder.publish(generation, tables=tables)

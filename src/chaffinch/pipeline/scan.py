@@ -243,13 +243,13 @@ def _publish(
     """Write the tables of the next generation; findings are dropped, since their inputs changed."""
     ids = settle_image_ids(plan)
     generation = replace(generation, dataset=source.dataset)
-    tables = {"samples": write_samples(folder, generation, plan, ids)}
+    tables = {"samples": write_samples(folder, generation, plan, ids=ids)}
     entries = source.classes() or ClassTable.from_names(plan.labels).entries
     columns = {name: [getattr(e, name) for e in entries] for name in CLASSES_SCHEMA.names}
     rows = pa.table(columns, schema=CLASSES_SCHEMA)
-    tables["classes"] = [folder.write_table(generation, "classes", [rows], CLASSES_SCHEMA)]
+    tables["classes"] = [folder.write_table(generation, "classes", [rows], schema=CLASSES_SCHEMA)]
     files = [folder.root / name for name in tables["samples"]]
-    tables["objects"] = [write_objects(folder, generation, files, source.objects())]
+    tables["objects"] = [write_objects(folder, generation, source.objects(), samples=files)]
     new = folder.publish(
         generation,
         source={**asdict(spec), "locations": list(spec.locations), "splits": dict(spec.splits)},

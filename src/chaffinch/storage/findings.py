@@ -52,7 +52,7 @@ def leak_scope(first: str, second: str) -> str:
 
 
 def write_pairs(
-    folder: WorkspaceFolder, generation: Generation, scope: str, pairs: PairSet
+    folder: WorkspaceFolder, generation: Generation, pairs: PairSet, *, scope: str
 ) -> dict[str, list[str]]:
     """Write a pair set for the generation after `generation`; returns its entries for `Generation.tables`."""
     distances = pa.array(pairs.hamming_distance, mask=pairs.hamming_distance < 0)
@@ -70,20 +70,21 @@ def write_pairs(
         f"groups/{scope}/{pairs.method}": pa.table(groups, schema=GROUPS_SCHEMA),
     }
     return {
-        name: [folder.write_table(generation, name, [table], table.schema)] for name, table in tables.items()
+        name: [folder.write_table(generation, name, [table], schema=table.schema)]
+        for name, table in tables.items()
     }
 
 
 def write_issues(
-    folder: WorkspaceFolder, generation: Generation, scope: str, issues: Sequence[IssueRows]
+    folder: WorkspaceFolder, generation: Generation, issues: Sequence[IssueRows], *, scope: str
 ) -> dict[str, list[str]]:
     """Write a step's issues for the next generation; returns its entry for `Generation.tables`."""
     name = f"issues/{scope}"
     tables = (rows.table() for rows in issues)
-    return {name: [folder.write_table(generation, name, tables, ISSUES_SCHEMA)]}
+    return {name: [folder.write_table(generation, name, tables, schema=ISSUES_SCHEMA)]}
 
 
-def read_pairs(folder: WorkspaceFolder, generation: Generation, scope: str, method: str) -> PairSet:
+def read_pairs(folder: WorkspaceFolder, generation: Generation, *, scope: str, method: str) -> PairSet:
     """Read a pair set back."""
     edges = folder.read(generation, f"edges/{scope}/{method}")
     groups = folder.read(generation, f"groups/{scope}/{method}")
@@ -127,7 +128,7 @@ def export_pairs(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa
     """Stream all pairs of all scopes and methods, groups expanded, as `PAIRS_SCHEMA`."""
     keys = RowGatherer(folder.files(generation, "samples"), ["key"])
     for scope, method in scopes(generation):
-        pairs = read_pairs(folder, generation, scope, method)
+        pairs = read_pairs(folder, generation, scope=scope, method=method)
         for block in expand_pairs(pairs, sides(folder, generation, scope)):
             distance = pairs.hamming_distance[block.edge]
             columns = {

@@ -152,7 +152,7 @@ class WorkspaceFolder:
         return f"tables/{plain}-{generation.number + 1:06d}-{part}.parquet"
 
     def write_table(
-        self, generation: Generation, table: str, batches: Iterable[pa.Table], schema: pa.Schema
+        self, generation: Generation, table: str, batches: Iterable[pa.Table], *, schema: pa.Schema
     ) -> str:
         """Write one table of the generation after `generation`; returns its name for `Generation.tables`."""
         name = self.table_name(generation, table)

@@ -19,15 +19,19 @@ OBJECTS_PER_BATCH = 65_536
 
 
 def write_objects(
-    folder: WorkspaceFolder, generation: Generation, samples: Sequence[Path], objects: Iterable[ObjectRef]
+    folder: WorkspaceFolder,
+    generation: Generation,
+    objects: Iterable[ObjectRef],
+    *,
+    samples: Sequence[Path],
 ) -> str:
     """Write the boxes for the generation after `generation`; returns the table's file.
 
     Args:
         folder: The workspace.
         generation: Its published generation.
-        samples: Files of the table `samples` that the boxes' images are looked up in.
         objects: The boxes, as the source streams them.
+        samples: Files of the table `samples` that the boxes' images are looked up in.
 
     Raises:
         SourceError: If a box belongs to an image that is no sample.
@@ -41,7 +45,7 @@ def write_objects(
             yield _table(batch, numbers, start)
             start += len(batch)
 
-    return folder.write_table(generation, "objects", tables(), OBJECTS_SCHEMA)
+    return folder.write_table(generation, "objects", tables(), schema=OBJECTS_SCHEMA)
 
 
 def _sample_numbers(samples: Sequence[Path]) -> dict[str, int]:

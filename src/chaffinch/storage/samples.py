@@ -90,7 +90,7 @@ def _by_split(splits: pa.Array) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def write_samples(
-    folder: WorkspaceFolder, generation: Generation, plan: ScanPlan, ids: ImageIds
+    folder: WorkspaceFolder, generation: Generation, plan: ScanPlan, *, ids: ImageIds
 ) -> list[str]:
     """Write the table `samples` of the generation after `generation`; returns its files.
 

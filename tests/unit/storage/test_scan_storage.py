@@ -85,7 +85,7 @@ def measure(folder: WorkspaceFolder, shards: list[int]) -> list[str]:
 
 def publish(folder: WorkspaceFolder, plan: ScanPlan) -> Generation:
     generation = replace(folder.current(), dataset="pets")
-    tables = {"samples": write_samples(folder, generation, plan, settle_image_ids(plan))}
+    tables = {"samples": write_samples(folder, generation, plan, ids=settle_image_ids(plan))}
     new = folder.publish(
         generation,
         n_samples=plan.n_samples,
