@@ -2,9 +2,10 @@
 
     make docs
 
-A result file is a JSON object: scalars and small objects (machine, versions, settings) become a list above
-the table, each list of objects a table with one row per object. Its block on the page stands between
-``<!-- results: NAME -->`` and ``<!-- end: NAME -->``; a file without a block gets one at the end of the page.
+A result file is a JSON object. Scalars and flat objects (machine, versions, settings) become a list, a list
+of objects a table with one row per object; objects that hold objects of one kind (one per method, say) a
+table with one column for each. Its block on the page stands between ``<!-- results: NAME -->`` and
+``<!-- end: NAME -->``; a file without a block gets one at the end of the page.
 """
 
 from __future__ import annotations
@@ -45,19 +46,86 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield "| " + " | ".join(cell(row.get(name)) for name in names) + " |"
 
 
+def words(name: str) -> str:
+    """Return a name in the result file as it stands on the page."""
+    return name.replace("_", " ")
+
+
 def is_table(value: object) -> bool:
     """Tell whether a value is a list of objects."""
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
+def is_fact(value: object) -> bool:
+    """Tell whether a value fits on a line: a scalar, a short list, an object of those."""
+    if isinstance(value, Mapping):
+        return all(not isinstance(part, Mapping) and is_fact(part) for part in value.values())
+    return not is_table(value)
+
+
+def nested(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the objects in an object that do not fit on a line."""
+    return {n: part for n, part in value.items() if isinstance(part, Mapping) and not is_fact(part)}
+
+
+def is_comparison(inner: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether objects are of one kind, so that they can stand side by side in one table."""
+    if len(inner) < 2 or any(map(nested, inner.values())):
+        return False
+    by_object = [measures(value) for value in inner.values()]
+    has_tables = any(is_table(leaf) for leaves in by_object for leaf in leaves.values())
+    return bool(set.intersection(*map(set, by_object))) and not has_tables
+
+
+def measures(value: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the leaves of nested objects by their path; a share with its counts is one leaf."""
+    found: dict[str, Any] = {}
+    for name, part in value.items():
+        path = f"{above}, {words(name)}" if above else words(name)
+        is_share = isinstance(part, Mapping) and {"rate", "n"} <= part.keys()
+        found |= measures(part, path) if isinstance(part, Mapping) and not is_share else {path: share(part)}
+    return found
+
+
+def share(value: object) -> object:
+    """Spell a share with its counts; return anything else as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    if value["rate"] is None:
+        return ""
+    low, high = value.get("interval") or (None, None)
+    interval = "" if low is None else f", {abs(low):.3f} to {high:.3f}"
+    return f"{value['rate']:.3f} ({value.get('hits', '?')} of {value['n']:,}{interval})"
+
+
+def comparison(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a table with one row per measure and one column per object."""
+    by_column = {name: measures(value) for name, value in columns.items()}
+    rows = dict.fromkeys(path for leaves in by_column.values() for path in leaves)
+    yield from table(
+        [{"measure": row, **{n: leaves.get(row) for n, leaves in by_column.items()}} for row in rows]
+    )
+
+
+def body(result: Mapping[str, Any], title: str = "") -> Iterator[str]:
+    """Yield the lines of a result, its objects below each other."""
+    facts = [f"- {words(name)}: {cell(value)}" for name, value in result.items() if is_fact(value)]
+    yield from ("", f"{title}:", "") if title and facts else ()
+    yield from facts
+    for name, value in result.items():
+        if is_table(value):
+            yield from ("", f"{words(name).capitalize()}:", "", *table(value))
+    inner = nested(result)
+    if is_comparison(inner):
+        yield from ("", *comparison(inner))
+        return
+    for name, value in inner.items():
+        yield from body(value, f"{title}, {words(name)}" if title else words(name).capitalize())
+
+
 def block(name: str, result: Mapping[str, Any]) -> str:
     """Return the block of one result file, markers included."""
-    facts = {key: value for key, value in result.items() if not is_table(value)}
-    lines = [f"- {key.replace('_', ' ')}: {cell(value)}" for key, value in facts.items()]
-    for key, value in result.items():
-        if is_table(value):
-            lines += ["", f"{key.replace('_', ' ').capitalize()}:", "", *table(value)]
-    return "\n".join([f"<!-- results: {name} -->", "", *lines, "", f"<!-- end: {name} -->"])
+    return "\n".join([f"<!-- results: {name} -->", "", *body(result), "", f"<!-- end: {name} -->"])
 
 
 def render(page: str, results: Path = RESULTS) -> str:

@@ -149,6 +149,25 @@ def test_tables__block() -> None:
     ]
 
 
+def test_tables__objects_of_one_kind_stand_side_by_side() -> None:
+    result = {
+        "tuning": {
+            "exact": {
+                "recall": {"hits": 1, "n": 4, "rate": 0.25, "interval": [-0.0, 0.7]},
+                "wrong": {"all": 0},
+            },
+            "verified": {"recall": {"hits": 0, "n": 0, "rate": None, "interval": None}, "wrong": {"all": 2}},
+        }
+    }
+    assert load_tables().block("x", result).splitlines()[2:-2] == [
+        "",
+        "| measure | exact | verified |",
+        "|---|---|---|",
+        "| recall | 0.250 (1 of 4, 0.000 to 0.700) |  |",
+        "| wrong, all | 0 | 2 |",
+    ]
+
+
 def test_tables__a_new_result_gets_a_block_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "new_one.json").write_text('{"n": 1}')
     tables = load_tables()
