@@ -178,6 +178,6 @@ def test_expand_pairs__says_where_the_transform_runs_the_other_way() -> None:
     assert swapped == {(3, 7): True, (1, 5): False, (5, 9): True, (1, 9): False}
     side = np.full(10, -1, dtype=np.int8)
     side[[7, 5]], side[[3, 9]] = 0, 1
-    between = [block for block in expand_pairs(pairs, side)]
+    between = list(expand_pairs(pairs, side))
     assert [b.sample_a.tolist() + b.sample_b.tolist() for b in between] == [[7, 3], [5, 9]]
     assert [b.is_swapped.tolist() for b in between] == [[False], [True]]
