@@ -148,7 +148,7 @@ class Measurement:
     phash_d4: np.ndarray | None = None
     """Shape (8,), uint64: pHash of the eight `ORIENTATIONS`; the first equals `phash`."""
     micro: bytes | None = None
-    """16 x 16 RGB, row by row, 768 bytes."""
+    """16 x 16 RGB by area average, row by row, 768 bytes; None when the scan was asked for hashes alone."""
     quality: Quality | None = None
     """Quality numbers; None when the scan was asked for hashes alone."""
     jpeg_quality: int | None = None

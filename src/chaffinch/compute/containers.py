@@ -5,6 +5,7 @@ Nothing here raises: a file that makes no sense gives None or False, and the dec
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -65,8 +66,8 @@ class JpegHeader:
     """1 gray, 3 colour, 4 CMYK."""
     is_plain: bool
     """8-bit Huffman coding in one picture: what simplejpeg and Pillow decode to the same pixels."""
-    luma_table: tuple[int, ...] | None
-    """64 quantisation steps of the first component as stored (zigzag); None where missing."""
+    luma_table: bytes | None
+    """64 quantisation steps of the first component as stored (zigzag, 1 or 2 bytes each), or None."""
 
 
 def jpeg_header(data: bytes) -> JpegHeader | None:
@@ -75,7 +76,7 @@ def jpeg_header(data: bytes) -> JpegHeader | None:
     Cost: a few microseconds.
     Source: ITU-T T.81, annex B.
     """
-    tables: dict[int, tuple[int, ...]] = {}
+    tables: dict[int, bytes] = {}
     frame: tuple[int, bytes] | None = None
     is_multi_picture = False
     for marker, body in _segments(data):
@@ -97,8 +98,7 @@ def jpeg_header(data: bytes) -> JpegHeader | None:
     )
 
 
-def _segments(data: bytes) -> list[tuple[int, bytes]]:
-    segments: list[tuple[int, bytes]] = []
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 2 if data.startswith(_SOI) else len(data)
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -107,26 +107,23 @@ def _segments(data: bytes) -> list[tuple[int, bytes]]:
         elif marker == _TEM or _RST0 <= marker <= _RST7:
             at += 2
         elif marker in (_SOS, _EOI):
-            break
+            return
         else:
-            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            length = data[at + 2] << 8 | data[at + 3]
             # Only the start of long segments (profiles, EXIF) is looked at.
-            segments.append((marker, data[at + 4 : at + 2 + min(length, 1024)]))
+            yield marker, data[at + 4 : at + 2 + min(length, 1024)]
             at += 2 + max(length, 2)
-    return segments
 
 
-def _quantisation_tables(body: bytes) -> dict[int, tuple[int, ...]]:
-    tables: dict[int, tuple[int, ...]] = {}
+def _quantisation_tables(body: bytes) -> dict[int, bytes]:
+    tables: dict[int, bytes] = {}
     at = 0
     while at < len(body):
-        width = 2 if body[at] >> 4 else 1
-        steps = body[at + 1 : at + 1 + 64 * width]
-        if len(steps) < 64 * width:
-            break
-        values = [int.from_bytes(steps[k : k + width], "big") for k in range(0, 64 * width, width)]
-        tables[body[at] & 15] = tuple(values)
-        at += 1 + 64 * width
+        size = 128 if body[at] >> 4 else 64
+        steps = body[at + 1 : at + 1 + size]
+        if len(steps) == size:
+            tables[body[at] & 15] = steps
+        at += 1 + size
     return tables
 
 
@@ -139,19 +136,20 @@ def _scaled_tables() -> np.ndarray:
 
 
 @lru_cache(maxsize=1024)
-def jpeg_quality(luma_table: tuple[int, ...]) -> int:
+def jpeg_quality(luma_table: bytes) -> int:
     """Estimate the quality setting, 1..100, of the encoder that wrote a luminance table.
 
     Exact for files of the IJG library and its descendants; for other encoders (camera makers, Photoshop) the
     setting whose table is nearest. Equal tables of several settings give the lowest.
 
     Args:
-        luma_table: 64 quantisation steps in zigzag order.
+        luma_table: 64 quantisation steps in zigzag order, 1 or 2 bytes each (big-endian).
 
     Source: the scaling rule of the Independent JPEG Group's library (`jpeg_quality_scaling`): 5000 / q below
         50, else 200 - 2 q percent of table K.1, rounded, within 1..255.
     """
-    distance = np.abs(_scaled_tables() - np.array(luma_table)).sum(axis=1)
+    steps = np.frombuffer(luma_table, np.uint8 if len(luma_table) == 64 else ">u2").astype(np.int64)
+    distance = np.abs(_scaled_tables() - steps).sum(axis=1)
     return int(np.argmin(distance)) + 1
 
 

@@ -132,7 +132,7 @@ def _decode_with_pillow(data: bytes, header: JpegHeader | None, *, max_pixels: i
     except NotImplementedError as error:
         raise UndecodedError("skipped", f"no decoder for this kind of image: {error}") from error
     except DECODER_ERRORS as error:
-        raise UndecodedError("broken", f"header cannot be read: {error}") from error
+        raise UndecodedError("broken", f"header is damaged or cut off: {error}") from error
     name = image.format or "an image"
     if 0 in image.size:
         raise UndecodedError("broken", f"the {name} has no pixels ({image.width} x {image.height})")

@@ -34,7 +34,7 @@ def measure(data: bytes, settings: MeasureSettings, *, suffix: str = "") -> Meas
 
     Args:
         data: The encoded image.
-        settings: What to measure; `level="hashes"` leaves out quality and thumbnail.
+        settings: What to measure; `level="hashes"` leaves out quality, thumbnail and `micro`.
         suffix: Ending of the file's name, lower case with the dot; only formats without a signature (TGA)
             need it, a wrong one does no harm.
 
@@ -87,7 +87,7 @@ def _measure_pixels(
         pixels_digest=decoded.pixels_digest,
         phash=int(hashes[0]),
         phash_d4=hashes,
-        micro=_resized(decoded.shown, height=MICRO_SIDE, width=MICRO_SIDE).tobytes(),
+        micro=_resized(decoded.shown, height=MICRO_SIDE, width=MICRO_SIDE).tobytes() if is_full else None,
         quality=_quality(decoded) if is_full else None,
         jpeg_quality=decoded.jpeg_quality,
         thumbnail=_thumbnail(decoded.shown, settings.thumbnail_px) if is_full else None,

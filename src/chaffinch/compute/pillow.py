@@ -75,13 +75,15 @@ def _open_first(data: bytes, suffix: str) -> ImageFile.ImageFile:
         if name not in Image.OPEN:  # a Pillow built without it
             continue
         factory, accept = Image.OPEN[name]
-        # A plugin that lacks its library answers with a text, which says so.
-        answer = accept(data[:16]) if accept else True
-        if isinstance(answer, str):
+        # Padded, because some look further than a very short file goes.
+        answer = accept(data[:16].ljust(16, b"\0")) if accept else True
+        if not answer:
+            continue
+        if isinstance(answer, str):  # the plugin lacks its library, and says so
             complaints.append(answer)
-        elif answer:
-            try:
-                return factory(io.BytesIO(data), "")
-            except (SyntaxError, LookupError, TypeError, struct.error) as error:
-                complaints.append(f"{name}: {error}")
+            continue
+        try:
+            return factory(io.BytesIO(data), "")
+        except (SyntaxError, LookupError, TypeError, struct.error) as error:
+            complaints.append(f"{name}: {error}")
     raise NotAnImageError("; ".join(complaints))

@@ -15,6 +15,8 @@ ICPR 2000, for the variance of the Laplacian; tiles and the division follow our 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from chaffinch.compute.jit import kernel
@@ -29,8 +31,8 @@ _MIN_TILE_PX = 16
 _MAX_TILE_PX = 1024
 """Tiles are not larger than this: sums down a tile's column stay within 32 bits (1024 x 1020**2 < 2**31)."""
 
-_TILE_PERCENTILE = 90.0
-"""A tenth of the tiles being crisp makes an image sharp."""
+_TILE_SHARE = 0.9
+"""The tile at this rank counts: a tenth of the tiles being crisp makes an image sharp."""
 
 _CONTRAST_FLOOR = 4.0
 """Added to a tile's luma variance (0..255 scale): keeps noise in flat tiles from counting as detail."""
@@ -48,43 +50,24 @@ def quality_numbers(luma: np.ndarray, colour: np.ndarray | None) -> Quality:
 
     Cost: about 0.15 of the JPEG decode.
     """
-    counts = np.zeros(256, np.int64)
-    _count_values(luma.reshape(-1), counts)
-    n_pixels = luma.size
-    levels = np.arange(256) / 255.0
-    mean = float(counts @ levels) / n_pixels
-    variance = float(counts @ (levels - mean) ** 2) / n_pixels
-    present = counts[counts > 0] / n_pixels
-    p5, p50, p95 = np.searchsorted(np.cumsum(counts), np.array([0.05, 0.5, 0.95]) * n_pixels) / 255.0
-    spread = 0 if colour is None else int(_sum_spread(colour.reshape(luma.shape[0], -1)))
-    sharpness, sharpness_tile = _sharpness(luma)
+    height, width = luma.shape
+    n_rows, n_columns = _n_tiles(height - 2), _n_tiles(width - 2)
+    spread = 0.0
+    if colour is not None:
+        spread = float(_sum_spread(colour.reshape(height, -1))) / (255.0 * luma.size)
+    mean, p5, p50, p95, contrast, entropy = _luma_numbers(luma.reshape(-1))
+    sharpness, sharpness_tile = _sharpness(luma, n_rows, n_columns)
     return Quality(
         brightness_mean=mean,
-        brightness_p5=float(p5),
-        brightness_p50=float(p50),
-        brightness_p95=float(p95),
-        contrast=variance**0.5,
-        saturation=spread / (255.0 * n_pixels),
-        entropy_bits=max(0.0, float(-(present @ np.log2(present)))),
+        brightness_p5=p5,
+        brightness_p50=p50,
+        brightness_p95=p95,
+        contrast=contrast,
+        saturation=spread,
+        entropy_bits=entropy,
         sharpness=sharpness,
         sharpness_tile=sharpness_tile,
     )
-
-
-def _sharpness(luma: np.ndarray) -> tuple[float, float]:
-    height, width = luma.shape
-    if height < 3 or width < 3:
-        return 0.0, 0.0
-    sums = np.zeros((_n_tiles(height - 2), _n_tiles(width - 2), 5))
-    _sum_tiles(luma, sums)
-    total = sums.reshape(-1, 5).sum(axis=0)
-    sharpness = total[1] / total[4] - (total[0] / total[4]) ** 2
-    laplacian_sum, laplacian_squares, luma_sum, luma_squares, count = np.moveaxis(sums, -1, 0)
-    laplacian_variance = laplacian_squares / count - (laplacian_sum / count) ** 2
-    luma_variance = luma_squares / count - (luma_sum / count) ** 2
-    ratio = laplacian_variance / (luma_variance + _CONTRAST_FLOOR)
-    rank = int(ratio.size * _TILE_PERCENTILE / 100.0)
-    return max(0.0, float(sharpness)), max(0.0, float(np.sort(ratio, axis=None)[rank]))
 
 
 def _n_tiles(side: int) -> int:
@@ -106,6 +89,37 @@ def _count_values(values: np.ndarray, counts: np.ndarray) -> None:
         tables[0, values[i]] += np.uint32(1)
     for i in range(256):
         counts[i] = np.int64(tables[0, i]) + tables[1, i] + tables[2, i] + tables[3, i]
+
+
+@kernel
+def _level_at(counts: np.ndarray, share: float, n_pixels: int) -> float:
+    """Return the lowest level, 0..1, that at least this share of the pixels does not exceed."""
+    below = 0
+    for level in range(256):
+        below += counts[level]
+        if below >= share * n_pixels:
+            return level / 255.0
+    return 1.0
+
+
+@kernel
+def _luma_numbers(values: np.ndarray) -> tuple[float, float, float, float, float, float]:
+    """Return mean, 5th, 50th and 95th percentile, standard deviation (all 0..1) and entropy in bits."""
+    counts = np.zeros(256, np.int64)
+    _count_values(values, counts)
+    n = values.shape[0]
+    mean = 0.0
+    for level in range(256):
+        mean += counts[level] / n * level
+    variance = 0.0
+    entropy = 0.0
+    for level in range(256):
+        share = counts[level] / n
+        variance += share * (level - mean) ** 2
+        if share > 0.0:
+            entropy -= share * math.log2(share)
+    low, middle, high = _level_at(counts, 0.05, n), _level_at(counts, 0.5, n), _level_at(counts, 0.95, n)
+    return mean / 255.0, low, middle, high, math.sqrt(variance) / 255.0, max(0.0, entropy)
 
 
 @kernel
@@ -159,3 +173,27 @@ def _sum_tiles(luma: np.ndarray, sums: np.ndarray) -> None:
                 for x in range(left, right):
                     sums[i, j, k] += column_sums[k, x]
             sums[i, j, 4] = (bottom - top) * (right - left)
+
+
+@kernel
+def _sharpness(luma: np.ndarray, n_rows: int, n_columns: int) -> tuple[float, float]:
+    """Return the Laplacian variance of the image, and the high percentile of that of tiles over contrast."""
+    if luma.shape[0] < 3 or luma.shape[1] < 3:
+        return 0.0, 0.0
+    sums = np.zeros((n_rows, n_columns, 5))
+    _sum_tiles(luma, sums)
+    tiles = sums.reshape((n_rows * n_columns, 5))
+    ratios = np.empty(tiles.shape[0])
+    total = 0.0
+    squares = 0.0
+    for i in range(tiles.shape[0]):
+        n = tiles[i, 4]
+        laplacian_variance = tiles[i, 1] / n - (tiles[i, 0] / n) ** 2
+        luma_variance = tiles[i, 3] / n - (tiles[i, 2] / n) ** 2
+        ratios[i] = laplacian_variance / (luma_variance + _CONTRAST_FLOOR)
+        total += tiles[i, 0]
+        squares += tiles[i, 1]
+    n_pixels = (luma.shape[0] - 2) * (luma.shape[1] - 2)
+    variance = squares / n_pixels - (total / n_pixels) ** 2
+    rank = int(ratios.shape[0] * _TILE_SHARE)
+    return max(0.0, variance), max(0.0, np.sort(ratios)[rank])

@@ -2,9 +2,9 @@
 
 `imagehash.phash` calls ``image.convert("L").resize((32, 32), LANCZOS)``. The hash is only equal to that of
 the package if every pixel of this small picture is, so the arithmetic is Pillow's: luma in 16-bit fixed
-point, then a horizontal and a vertical pass in 22-bit fixed point with rounding to 8 bits between them, and no
-pass along a side that is 32 already. Pillow 13 goes vertically first where that is cheaper, Pillow 12 never
-does; pictures so tall are left to the Pillow that is installed.
+point, then a horizontal and a vertical pass in 22-bit fixed point with rounding to 8 bits between them, and
+no pass along a side that is 32 already. Pillow 13 goes vertically first where that is cheaper, Pillow 12
+never does; pictures so tall are left to the Pillow that is installed.
 
 Source: Pillow's documentation of `Image.convert` (ITU-R 601-2 luma) and of `Image.resize`; the fixed-point
 rules were read off `Convert.c` and `Resample.c` and are held by tests against Pillow itself.
