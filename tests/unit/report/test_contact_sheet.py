@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -257,18 +256,14 @@ def test_strength__from_threshold_to_perfect() -> None:
     assert contact_sheet._strength(leak("perceptual", "a", "b", distance=0), 0) == 1.0
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_browser__runs_filters_and_fits(tmp_path: Path) -> None:
+def test_browser__runs_filters_and_fits(tmp_path: Path, chromium: str) -> None:
     from playwright.sync_api import sync_playwright
 
     sheet(tmp_path, ROWS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=chromium,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         page = browser.new_page(viewport={"width": 390, "height": 800})
