@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ParamSpec
 
 import typer
 
@@ -31,8 +32,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (scan, leaks, find, issues, table, demo):
-    app.command()(verb)
+P = ParamSpec("P")
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
@@ -80,6 +80,27 @@ def _report_fault(error: BaseException) -> int:
     sys.stderr.write(f"a fault of this program: {type(error).__name__}: {error}\n")
     sys.stderr.write(f"hint: please report it with {Path(name)}, which holds where it happened\n")
     return 1
+
+
+def _reporting_interruptions(verb: Callable[P, None]) -> Callable[P, None]:
+    """Make a verb say why it stopped early; typer would end the process without a word."""
+
+    @functools.wraps(verb)
+    def run_verb(*args: P.args, **options: P.kwargs) -> None:
+        try:
+            try:
+                verb(*args, **options)
+            finally:
+                # Here, and not as the interpreter ends, it can still be told that nobody reads stdout.
+                sys.stdout.flush()
+        except (KeyboardInterrupt, BrokenPipeError, EOFError) as error:
+            raise typer.Exit(report_error(error)) from error
+
+    return run_verb
+
+
+for _verb in (scan, leaks, find, issues, table, demo):
+    app.command()(_reporting_interruptions(_verb))
 
 
 def run_reporting_errors(command: Callable[[], object]) -> None:
