@@ -24,6 +24,11 @@ candidates."""
 _FIRST_STEP, _LAST_STEP = 0.03, 0.003
 """Steps of the fine search, as shares of the whole's side."""
 _MIN_VARIANCE = 1e-6
+TILES_A_SIDE = 4
+"""Tiles along each side of a patch."""
+TILE_DEVIATION = 3.0
+"""A tile whose luma deviates less than this (0..255) in both pictures shows nothing."""
+_TILE_NOISE = 1e-3
 
 PLANES = np.array(
     [[0.299, 0.587, 0.114], [1, -1, 0], [0.5, 0.5, -1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float32
@@ -285,3 +290,51 @@ def plane_correlations(whole: np.ndarray, part: np.ndarray, place: np.ndarray) -
         weights = PLANES[number]
         out[number] = _correlation_at(_plane(whole, weights), _plane(part, weights), place)
     return out
+
+
+@kernel
+def _region(plane: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Read a place of a plane, between pixels, as a plane of its own."""
+    side = len(plane)
+    out = np.empty((side, side), dtype=np.float32)
+    for row in range(side):
+        y = min(max((place[2] + (row + 0.5) / side * place[4]) * side - 0.5, 0.0), side - 1.0)
+        y0 = min(int(y), side - 2)
+        for column in range(side):
+            x = min(max((place[1] + (column + 0.5) / side * place[3]) * side - 0.5, 0.0), side - 1.0)
+            x0 = min(int(x), side - 2)
+            upper = plane[y0, x0] + (x - x0) * (plane[y0, x0 + 1] - plane[y0, x0])
+            lower = plane[y0 + 1, x0] + (x - x0) * (plane[y0 + 1, x0 + 1] - plane[y0 + 1, x0])
+            out[row, column] = upper + (y - y0) * (lower - upper)
+    return out
+
+
+def tile_correlations(whole: np.ndarray, part: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Correlate the luma of two patches at a place in each tile that shows something.
+
+    One strong edge makes whole pictures correlate; in tiles, the rest of the picture has its say.
+
+    Args:
+        whole: Shape (64, 64, 3), uint8.
+        part: Shape (64, 64, 3), uint8.
+        place: Shape (5,): where in the whole the part lies, as `refine_place` gives it.
+
+    Returns:
+        Shape (T,), float64, -1..1, for the T of 16 tiles whose luma deviates enough.
+    """
+    w = _tiles(_region(_plane(whole, PLANES[0]), place))
+    p = _tiles(_plane(part, PLANES[0]))
+    deviation_w, deviation_p = w.std(axis=1), p.std(axis=1)
+    shown = np.maximum(deviation_w, deviation_p) >= TILE_DEVIATION
+    covariance = (w * p).mean(axis=1)[shown]
+    found: np.ndarray = covariance / (deviation_w * deviation_p + _TILE_NOISE)[shown]
+    return found
+
+
+def _tiles(plane: np.ndarray) -> np.ndarray:
+    """Cut a plane into tiles, shape (16, 256), each with mean 0."""
+    side = PATCH_PX // TILES_A_SIDE
+    cut = plane.reshape(TILES_A_SIDE, side, TILES_A_SIDE, side).swapaxes(1, 2)
+    flat = cut.reshape(TILES_A_SIDE * TILES_A_SIDE, side * side).astype(np.float64)
+    centred: np.ndarray = flat - flat.mean(axis=1, keepdims=True)
+    return centred

@@ -22,7 +22,7 @@ import numpy as np
 from chaffinch.detect.groups import DuplicateGroups
 from chaffinch.detect.neighbours import Neighbour, neighbour_at, strongest_across
 from chaffinch.detect.sample_texts import SampleText, read_texts
-from chaffinch.detect.verified import limit_for
+from chaffinch.detect.verified import MIN_CORRELATION
 from chaffinch.identity import finding_id
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT, LEAK, IssueRows
@@ -222,7 +222,7 @@ def _likeness(neighbour: Neighbour, other: SampleText, phash_threshold: int | No
         limit = "" if phash_threshold is None else f" (limit {phash_threshold})"
         return f"pHash {neighbour.hamming_distance} bits from that of {other.key}{limit}"
     if neighbour.method == "verified":
-        limit = f"limit {limit_for(neighbour.transform):.2f}"
+        limit = f"limit {MIN_CORRELATION:.2f}"
         return f"Correlates {neighbour.similarity:.3f} ({limit}; {neighbour.transform}) with {other.key}"
     return f"Cosine {neighbour.similarity:.3f} with {other.key}"
 

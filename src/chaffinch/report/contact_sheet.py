@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from chaffinch.detect.verified import limit_for
 from chaffinch.records import LeakPair
 from chaffinch.report.leak_sample import MethodSection, ShownPair
 from chaffinch.report.leak_summary import LeakMethod, LeakSummary, percent, rule_text
@@ -215,7 +214,6 @@ def _card(shown: ShownPair, *, number: int, threshold: float | None, thumbnail: 
     pair = shown.pair
     differ = " differ" if pair.labels_agree is False else ""
     methods = " ".join(dict.fromkeys(row.method for row in (pair, *shown.also)))
-    threshold = limit_for(pair.transform) if pair.method == "verified" else threshold
     limit = limit_text(pair.method, threshold)
     # Where a threshold is, the bar runs from it to a perfect match.
     bar = _bar_svg("strength", _strength(pair, threshold)) if limit else ""

@@ -166,7 +166,7 @@ def rule_text(method: str, threshold: float | None) -> str:
     if method == "perceptual":
         return f"pHash distance at most {threshold:g} of 64 bits"
     if method == "verified":
-        return f"correlation at least {threshold:g}, more if turned or cropped"
+        return f"correlation at least {threshold:g}, and in three of four tiles"
     return f"cosine at least {threshold:g}"
 
 

@@ -89,6 +89,36 @@ def test_compare__tells_strangers_apart():
             assert found is None or not found.is_copy()
 
 
+def behind_an_edge(seed: int) -> Image.Image:
+    """A faint picture whose lower right is black: one edge outweighs all else."""
+    faint = np.asarray(picture(seed).resize((128, 128)), dtype=float) * 0.12 + 170
+    rows, columns = np.indices((128, 128))
+    faint[rows + columns > 150] = 0
+    return Image.fromarray(faint.astype(np.uint8))
+
+
+def test_compare__one_strong_edge_does_not_make_a_copy():
+    first, second = patch(behind_an_edge(1)), patch(behind_an_edge(2))
+    found = compare(first, second)
+    assert found is not None
+    assert found.similarity > 0.95
+    assert found.agreement < 0.6
+    assert not found.is_copy()
+    copy = compare(first, patch(behind_an_edge(1).resize((70, 70))))
+    assert copy is not None
+    assert copy.is_copy()
+
+
+def test_tile_correlations__of_hand_made_tiles():
+    whole = np.zeros((64, 64, 3), dtype=np.uint8)
+    whole[:16, :16:2] = 200  # stripes in the first tile
+    whole[16:32, :16:2] = 200  # and in the one below
+    part = whole.copy()
+    part[16:32, :16] = np.roll(whole[16:32, :16], 1, axis=1)  # shifted by one: the opposite
+    found = alignment.tile_correlations(whole, part, np.array([1.0, 0.0, 0.0, 1.0, 1.0]))
+    assert np.round(found, 3).tolist() == [1.0, -1.0]
+
+
 def test_compare__flat_pictures_are_no_evidence():
     shade = np.tile(np.linspace(40, 200, 160, dtype=np.uint8)[:, np.newaxis], (100, 1, 3))
     gradient = Patch.from_thumb(np.broadcast_to(shade[:100], (100, 160, 3)).copy())

@@ -195,7 +195,7 @@ def test_percent() -> None:
 
 
 def test_rule_text() -> None:
-    assert rule_text("verified", 0.9) == "correlation at least 0.9, more if turned or cropped"
+    assert rule_text("verified", 0.9) == "correlation at least 0.9, and in three of four tiles"
     assert rule_text("verified", None) == "confirmed on thumbnails"
     assert rule_text("semantic", 0.95) == "cosine at least 0.95"
 
