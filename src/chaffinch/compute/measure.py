@@ -42,7 +42,7 @@ def measure(data: bytes, settings: MeasureSettings, *, suffix: str = "") -> Meas
         Outcome `ok` with all fields; or `broken` (empty, damaged, cut off, no image) or `skipped` (over the
         pixel limit, no decoder, not enough memory) with size, digest of the bytes and a text.
 
-    Cost: about 1.35 times the JPEG decode for hashes, 1.6 for everything (benchmarks/measure.py); one decoded
+    Cost: about 1.4 times the JPEG decode for hashes, 1.8 for everything (benchmarks/measure.py); one decoded
         image of memory and half as much again. Runs without the GIL but for some 60 microseconds.
     """
     digest = str(blake3(data).hexdigest(length=DIGEST_BYTES))
@@ -60,7 +60,7 @@ def measure(data: bytes, settings: MeasureSettings, *, suffix: str = "") -> Meas
 def warm_up() -> None:
     """Compile or load every kernel and decoder, so that threads started next do not wait for each other.
 
-    Cost: a minute the first time on a machine, 0.3 s from the cache, nothing after that in a process.
+    Cost: 8 s of CPU the first time on a machine, 0.2 s from the cache, 3 ms after that in a process.
     """
     with _warming:
         load_plugins()
