@@ -11,7 +11,7 @@ import pytest
 SRC = Path(__file__).parents[2] / "src"
 
 ROOMS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "jit"),
     ("taxonomy",),
     ("records", "settings"),
     ("identity",),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chaffinch.compute.jit import kernel
+from chaffinch.jit import kernel
 
 _CHUNK = 256
 """Rows summed in 16 bits before they are carried over: 256 x 255 still fits."""

@@ -30,8 +30,8 @@ import math
 
 import numpy as np
 
-from chaffinch.compute.jit import kernel
 from chaffinch.compute.resample import SIDE, small_luma
+from chaffinch.jit import kernel
 from chaffinch.records import ORIENTATIONS
 
 _BLOCK = 8

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from chaffinch.compute.jit import kernel
+from chaffinch.jit import kernel
 from chaffinch.records import Quality
 
 _MAX_TILES = 8

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from chaffinch.compute.jit import kernel
+from chaffinch.jit import kernel
 
 SIDE = 32
 """Side of the picture that is hashed, pixels: imagehash's hash_size 8 times highfreq_factor 4."""

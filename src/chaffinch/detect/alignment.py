@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chaffinch.detect.jit import fast_kernel, kernel
+from chaffinch.jit import fast_kernel, kernel
 
 PATCH_PX = 64
 """Side of a patch, pixels."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chaffinch.detect.jit import kernel
 from chaffinch.errors import SchemaError
+from chaffinch.jit import kernel
 from chaffinch.settings import METHODS
 from chaffinch.storage.pairs import PairSet
 

@@ -17,7 +17,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from chaffinch.detect.jit import kernel
+from chaffinch.jit import kernel
 
 CHUNK_BITS = 16
 N_CHUNKS = 4

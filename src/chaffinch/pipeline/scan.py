@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chaffinch.compute.executor import Failure, LocalExecutor
+from chaffinch.compute.measure import warm_up
 from chaffinch.compute.shard import measure_shard
 from chaffinch.errors import SourceError, WorkspaceError
 from chaffinch.formats.opening import open_source
@@ -209,6 +210,8 @@ def _measure(
         return 0
     sizes = {number: len(read_plan(folder, number)[0]) for number in plan.shards}
     progress.stage("scanning", total=sum(sizes.values()), unit="images")
+
+    warm_up()
 
     def work(number: int) -> None:
         sample_ids, refs = read_plan(folder, number)

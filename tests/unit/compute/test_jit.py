@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 MODULE = """
-from chaffinch.compute.jit import kernel
+from chaffinch.jit import kernel
 
 @kernel
 def double(value):

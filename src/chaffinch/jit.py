@@ -1,4 +1,4 @@
-"""How the numeric kernels of this room are compiled: without the GIL, once per machine.
+"""How numeric kernels are compiled: without the GIL, once per machine.
 
 numba keeps the compiled code in ``__pycache__`` beside the package, or in the user's cache folder
 (``~/.cache/numba`` on Linux) where the package is read-only; ``NUMBA_CACHE_DIR`` overrides both. Where it can
@@ -24,8 +24,17 @@ def kernel(function: Function) -> Function:
 
     Cost: 0.1 to 1 s the first time on a machine, about 10 ms from the cache.
     """
+    return _compiled(function, fastmath=False)
+
+
+def fast_kernel(function: Function) -> Function:
+    """Compile as `kernel` does, for sums of floats that may be reordered, in vector instructions."""
+    return _compiled(function, fastmath=True)
+
+
+def _compiled(function: Function, *, fastmath: bool) -> Function:
     try:
-        compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(function)
     except RuntimeError:  # "no locator available": nowhere to keep compiled code
-        compiled = numba.njit(nogil=True, error_model="numpy")(function)
+        compiled = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
     return cast(Function, compiled)
