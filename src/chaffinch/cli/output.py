@@ -63,7 +63,8 @@ class LineProgress:
         self._name, self._unit, self._total, self._done = name, unit, total or 0, 0
         self._started = time.monotonic()
         self._next = self._started + 2
-        self._event("stage", total=total, unit=unit)
+        # CPU seconds so far: from one stage to the next they tell what each took.
+        self._event("stage", total=total, unit=unit, cpu_s=round(time.process_time(), 2))
 
     def advance(self, n: int) -> None:
         """Count, and print when it is time."""

@@ -117,7 +117,9 @@ def _edge_block(pairs: PairSet, number: int, side: np.ndarray | None) -> PairBlo
     else:
         sample_a, sample_b, is_star = _pairs_between(a, b, side, is_same=first == second)
     n = len(sample_a)
-    return PairBlock(np.full(n, number), sample_a, sample_b, ~np.isin(sample_a, a), np.full(n, is_star))
+    # Within one group nothing can be swapped; looking that up takes longer than all the rest.
+    is_swapped = np.zeros(n, dtype=bool) if first == second else ~np.isin(sample_a, a)
+    return PairBlock(np.full(n, number), sample_a, sample_b, is_swapped, np.full(n, is_star))
 
 
 def _joined(blocks: list[PairBlock]) -> PairBlock:

@@ -33,9 +33,11 @@ class RowGatherer:
     def __init__(self, paths: Sequence[Path], columns: list[str], *, n_cached: int = 8) -> None:
         self._columns = columns
         self._groups: list[tuple[Path, int]] = []
+        # Kept, since the footer of a million rows takes longer to read than a row group.
+        self._metadata: dict[Path, pq.FileMetaData] = {}
         lengths: list[int] = []
         for path in paths:
-            metadata = pq.read_metadata(path)
+            metadata = self._metadata[path] = pq.read_metadata(path)
             for group in range(metadata.num_row_groups):
                 self._groups.append((path, group))
                 lengths.append(metadata.row_group(group).num_rows)
@@ -60,7 +62,7 @@ class RowGatherer:
             self._cache.move_to_end(group)
             return self._cache[group]
         path, number = self._groups[group]
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, metadata=self._metadata[path]) as file:
             table = file.read_row_group(number, columns=self._columns)
         self._cache[group] = table
         if len(self._cache) > self._n_cached:
