@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
+from chaffinch.storage.export import read_exported
 
 BIN = Path(sys.executable).parent
 """Where this interpreter and the commands installed with it lie."""
@@ -96,17 +97,11 @@ class Commands:
         assert "Traceback" not in done.stderr and done.returncode == status, (done.stdout, done.stderr)
         return Finished(done.returncode, done.stdout, done.stderr)
 
-    def table(self, name: str, workspace: Path) -> list[dict[str, Any]]:
-        """Return the rows of a table, by way of `chaffinch table`."""
-        target = workspace.with_name(f"{workspace.name}-{name}.parquet")
-        self.run("table", name, "-w", workspace, "--to", target)
-        return pq.read_table(target).to_pylist()
 
-
-@pytest.fixture(scope="session")
-def chaffinch_bin() -> Path:
-    """Where the commands lie."""
-    return BIN
+@pytest.fixture(scope="module")
+def table_rows() -> Callable[[str, Path], list[dict[str, Any]]]:
+    """Return the rows of a table of a workspace, as `chaffinch table` would write them."""
+    return lambda name, workspace: read_exported(workspace, name).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +127,9 @@ def tiny_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
     for number in range(N_TINY):
         path = folder / ("ant", "bee", "cat")[number % 3] / f"{number:04d}.png"
-        Image.fromarray(random.integers(0, 256, (20, 24, 3), np.uint8)).save(path, compress_level=1)
+        Image.fromarray(random.integers(0, 256, (54, 72, 3), np.uint8)).save(path, compress_level=1)
         if number % 500 == 7:
-            path.write_bytes(path.read_bytes()[:200])
+            path.write_bytes(path.read_bytes()[:2000])
     return folder
 
 

@@ -170,8 +170,13 @@ def sides(
     zoo = sorted(p for p in (test_data / "imagededup-tests").rglob("*.*") if p.is_file())
     link_all(zoo[::2], train / "zoo")
     link_all(zoo[1::2] + zoo[:6:2], test / "zoo")
-    link_all(sorted((test_data / "cleanvision-tests").iterdir()), train / "stock")
-    shutil.copytree(test_data / "cleanvision-tests", test / "stock")
+    stock = sorted((test_data / "cleanvision-tests").iterdir())
+    # One of them has 22 million pixels, which takes longer than all the others.
+    stock = [path for path in stock if not (is_small and path.stat().st_size > 5_000_000)]
+    link_all(stock, train / "stock")
+    (test / "stock").mkdir()
+    for path in stock:
+        shutil.copy(path, test / "stock")
     plant(train, test, test_data / "imagededup-tests" / "base_images" / "ukbench00120.jpg")
     return train, test
 
@@ -234,4 +239,4 @@ def test_leaks__other_inputs_drop_old_rows(first_call, sides, commands, tmp_path
     options = ("-w", tmp_path / "ws", "--train", tmp_path / "train", "--test", tmp_path / "test")
     commands.run("leaks", *options, "--methods", "perceptual", "--output", output)
     expected = BruteForce(tmp_path / "train", tmp_path / "test").rows("perceptual", radius=5)
-    assert set(read_report(output)) == expected and len(expected) >= 10
+    assert set(read_report(output)) == expected and len(expected) >= 9
