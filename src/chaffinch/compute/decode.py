@@ -31,6 +31,9 @@ from chaffinch.records import Outcome
 MAX_SIDE = 1 << 20
 """Images with a longer side, pixels, are skipped: a resize filter takes 24 bytes a pixel of side."""
 
+_BAND_PIXELS = 1 << 24
+"""Larger images are copied out of Pillow this many pixels at a time."""
+
 DIGEST_BYTES = 16
 """128 bits of BLAKE3 name an image: a chance collision among 10**12 images has odds of 10**-15."""
 
@@ -162,20 +165,41 @@ def _unrecognised(data: bytes, complaint: str) -> UndecodedError:
 def _from_pillow(image: Image.Image, name: str, quality: int | None) -> Decoded:
     mode = image.mode
     # Palettes that show the same colours are the same picture, however their entries are numbered.
-    pixels = np.array(image.convert("RGBA") if mode in ("P", "PA") else image)
-    luma = pixels if mode == "L" else np.array(_hashed_gray(image))
+    pixels = _pixels(image, "RGBA" if mode in ("P", "PA") else mode)
+    digest = _digest_pixels(mode, pixels)
     if mode in ("RGB", "L"):
         shown = pixels
     elif Image.getmodebase(mode) == "RGB":
-        shown = np.array(image.convert("RGB"))
+        del pixels  # of a huge image there is no room for both
+        shown = _pixels(image, "RGB")
     else:
-        shown = luma if pixels.dtype.itemsize == 1 else _eight_bits(pixels)
-    return Decoded(name, mode, _digest_pixels(mode, pixels), luma, shown, quality)
+        shown = pixels if pixels.dtype.itemsize > 1 else _pixels(image, "L")
+    luma = shown if mode == "L" else _pixels(image, "L")
+    return Decoded(
+        name, mode, digest, luma, shown if shown.dtype == np.uint8 else _eight_bits(shown), quality
+    )
 
 
-def _hashed_gray(image: Image.Image) -> Image.Image:
+def _pixels(image: Image.Image, mode: str) -> np.ndarray:
+    """Return the pixels in a mode. A large image is copied in bands: numpy alone would hold it three times."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    if rows >= image.height:
+        return np.array(_converted(image, mode))
+    pixels = np.empty(0)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        band = np.asarray(_converted(image.crop(box), mode))
+        if not top:
+            pixels = np.empty((image.height, *band.shape[1:]), band.dtype)
+        pixels[top : box[3]] = band
+    return pixels
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
     # Pillow has no way from LAB to gray but through RGB, so there imagehash has no hash to be equal to.
-    return (image.convert("RGB") if image.mode == "LAB" else image).convert("L")
+    if image.mode == "LAB" and mode == "L":
+        image = image.convert("RGB")
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:

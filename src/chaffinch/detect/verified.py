@@ -52,7 +52,7 @@ MIRROR_HANDICAP = 0.02
 WORTH_REFINING = 0.6
 """Coarse correlation below which no fine search would reach a limit above."""
 
-PAIRS_PER_BLOCK = 4096
+PAIRS_PER_BLOCK = 1024
 """Candidates compared between two requests for thumbnails."""
 CACHED_PATCHES = 8192
 """Patches kept at hand, 16 KB each."""
@@ -63,6 +63,8 @@ _TURN_BACK = np.array([0, 1, 2, 3, 4, 6, 5, 7])
 _MIRRORED = (1, 0, 3, 2, 6, 7, 4, 5)
 """The orientation that each becomes when its result is flipped left to right."""
 
+Watch = Callable[[int, int], None]
+"""Told the candidates settled so far, and all of them."""
 Thumbs = Callable[[Sequence[int]], Sequence[np.ndarray]]
 """Gives thumbnails by sample id: uint8 RGB of shape (height, width, 3), longer side about 160 px."""
 
@@ -276,6 +278,7 @@ def verified_pairs(
     thumbs: Thumbs,
     side: np.ndarray | None = None,
     radius: int = CANDIDATE_RADIUS,
+    watch: Watch | None = None,
 ) -> PairSet:
     """Find copies by hash and confirm each on thumbnails.
 
@@ -284,6 +287,7 @@ def verified_pairs(
         thumbs: Gives thumbnails by sample id.
         side: As in `pair_sets.exact_pairs`.
         radius: Largest Hamming distance of a candidate, bits.
+        watch: Told now and then how many candidates are settled, and of how many.
 
     Returns:
         Equal images as one group; similarity is the correlation, the distance that of the candidate, the
@@ -293,7 +297,7 @@ def verified_pairs(
     units = candidates.units
     cache = _PatchCache(samples.sample_id[units.first_row], thumbs)
     kept, matches = [np.empty(0, np.int64)], []
-    for numbers in _blocks(candidates, cache):
+    for numbers in _blocks(candidates, cache, watch):
         compared = [
             compare(cache[a], cache[b], turn)
             for (a, b), turn in zip(
@@ -342,10 +346,12 @@ class _PatchCache:
                 self.is_flat[unit] = self._patches[unit].is_flat
 
 
-def _blocks(candidates: Candidates, cache: _PatchCache) -> Iterator[np.ndarray]:
+def _blocks(candidates: Candidates, cache: _PatchCache, watch: Watch | None) -> Iterator[np.ndarray]:
     """Yield candidate numbers block by block, their patches loaded, flat units left out."""
     remaining = np.arange(len(candidates.pairs))
     while len(remaining):
+        if watch is not None:
+            watch(len(candidates.pairs) - len(remaining), len(candidates.pairs))
         numbers, remaining = remaining[:PAIRS_PER_BLOCK], remaining[PAIRS_PER_BLOCK:]
         pairs = candidates.pairs[numbers]
         cache.load(np.unique(pairs))

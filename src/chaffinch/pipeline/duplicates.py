@@ -64,9 +64,16 @@ def find_duplicates(
         for method in settings.methods:
             progress.stage(f"searching {method} duplicates", total=None, unit="pairs")
             found.append(
-                search_method(folder, generation, samples, method=method, settings=settings, side=None)
+                search_method(
+                    folder,
+                    generation,
+                    samples,
+                    method=method,
+                    settings=settings,
+                    side=None,
+                    progress=progress,
+                )
             )
-            progress.advance(len(found[-1].edges))
         groups = duplicate_groups(found, rank=_rank(folder, generation))
         n_conflicts = _publish(folder, generation, found, groups, phash_threshold=settings.phash_threshold)
     return DuplicateReport(

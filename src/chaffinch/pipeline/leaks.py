@@ -71,9 +71,16 @@ def search_leaks(
         if method in settings.methods and method != "semantic":
             progress.stage(f"searching {method} leaks", total=None, unit="pairs")
             found.append(
-                search_method(folder, generation, samples, method=method, settings=settings, side=side)
+                search_method(
+                    folder,
+                    generation,
+                    samples,
+                    method=method,
+                    settings=settings,
+                    side=side,
+                    progress=progress,
+                )
             )
-            progress.advance(len(found[-1].edges))
     return found
 
 
@@ -85,13 +92,30 @@ def search_method(
     method: str,
     settings: LeakSettings,
     side: np.ndarray | None,
+    progress: Progress,
 ) -> PairSet:
     """Search all pairs of one method, between sides or (side None) within all samples."""
     if method == "exact":
         return exact_pairs(samples, side=side)
     if method == "perceptual":
         return perceptual_pairs(samples, radius=settings.phash_threshold, side=side)
-    return verified_pairs(samples, thumbs=Thumbnails(folder, generation).decoded, side=side)
+    thumbnails = Thumbnails(folder, generation)
+    return verified_pairs(samples, thumbs=thumbnails.decoded, side=side, watch=_Settled(progress))
+
+
+class _Settled:
+    """Turns counts of settled candidates into a stage with a total, once the total is known."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._done = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._done < 0:
+            self._progress.stage("verifying candidates", total=total, unit="pairs")
+            self._done = 0
+        self._progress.advance(done - self._done)
+        self._done = done
 
 
 def keep_leaks(

@@ -197,7 +197,10 @@ def read_thumbs(
     found: list[bytes | None] = [None] * len(sample_ids)
     by_shard = sorted((shard, row) for row, shard in enumerate(shards) if shard is not None)
     for shard, row in by_shard:
-        with thumbs_path(folder, shard).open("rb") as blob:
+        path = thumbs_path(folder, shard)
+        if not path.exists():
+            continue  # a later scan measured these images again and removed the blob
+        with path.open("rb") as blob:
             blob.seek(offsets[row])
             found[row] = blob.read(sizes[row])
     return found

@@ -238,6 +238,9 @@ def test_verified_pairs__blocks_and_a_small_cache_change_nothing(collection, mon
     monkeypatch.setattr(verified, "PAIRS_PER_BLOCK", 1)
     monkeypatch.setattr(verified, "CACHED_PATCHES", 1)
     monkeypatch.setattr(verified, "THUMBS_PER_REQUEST", 1)
-    found = verified_pairs(samples, thumbs=thumbs)
+    told: list[tuple[int, int]] = []
+    found = verified_pairs(samples, thumbs=thumbs, watch=lambda done, total: told.append((done, total)))
     assert found.edges.tolist() == expected.edges.tolist()
     assert found.similarity.tolist() == expected.similarity.tolist()
+    assert told == sorted(set(told))
+    assert {total for _, total in told} == {len(verified.find_candidates(samples).pairs)}
