@@ -145,11 +145,16 @@ def main() -> None:
         "--files", default=str(DATA / "imagenet-photos" / "*.JPEG"), help="JPEG files, a pattern"
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/measure.json"))
     options = parser.parse_args()
     paths = sorted(glob.glob(options.files))  # noqa: PTH207 - the pattern may be absolute
     if not paths:
         parser.error(f"no file matches {options.files}; set CHAFFINCH_TEST_DATA or --files")
-    print(json.dumps(run([Path(path).read_bytes() for path in paths], rounds=options.rounds), indent=2))
+    text = (
+        json.dumps(run([Path(path).read_bytes() for path in paths], rounds=options.rounds), indent=2) + "\n"
+    )
+    options.out.write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

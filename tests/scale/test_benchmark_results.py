@@ -1,0 +1,64 @@
+"""Holds benchmarks/results against what the design promises; `make bench` measures first, then runs this."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+
+pytestmark = pytest.mark.scale
+
+
+def result(name: str) -> dict[str, Any]:
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"not measured yet: python benchmarks/{name}.py")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def peaks(rows: list[dict[str, Any]]) -> list[float]:
+    return [row["peak_mb"] for row in rows if "peak_mb" in row]
+
+
+def test_scan__ratios_of_cpu_time_are_within_their_targets() -> None:
+    missed = [row for row in result("scan")["targets"] if row["reached"] > row["target"]]
+    assert missed == []
+
+
+def test_leak_path__pairs_are_those_of_brute_force() -> None:
+    rows = result("leak_path")["pair_by_pair"]
+    assert [(row["missing"], row["wrong"]) for row in rows] == [(0, 0), (0, 0)]
+    assert all(row["rows"] > 0 for row in rows)
+
+
+def test_leak_scale__pairs_are_those_of_brute_force() -> None:
+    found = result("leak_scale")
+    for side in ("leaks_against_brute_force", "duplicates_against_brute_force"):
+        assert found[side]["recall_on_sample"] == 1
+        assert found[side]["wrong_on_sample"] == 0
+    exact = found["leaks_against_brute_force"]
+    assert exact["exact_pairs"] == exact["exact_pairs_by_count"]
+
+
+def test_leak_scale__peak_memory_is_below_4_gib() -> None:
+    found = result("leak_scale")
+    assert (found["n_train"], found["n_test"]) == (1_280_000, 50_000)
+    assert 0 < max(peaks(found["steps"])) < 4096
+
+
+def test_memory__scan_stays_below_1_gib_at_imagenet_size() -> None:
+    found = result("memory")
+    assert max(row["n_images"] for row in found["scans"]) >= 200_000
+    assert 0 < max(peaks(found["scans"])) < 1024
+    assert all(row["peak_mb_at_1281167_images"] < 1024 for row in found["growth"])
+
+
+def test_startup__help_and_install_are_within_their_targets() -> None:
+    found = result("startup")
+    assert found["start"][0]["cpu_s"] < found["start"][0]["target"]
+    assert found["installed_core_mb"] < found["target_core_mb"]
