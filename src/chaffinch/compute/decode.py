@@ -167,21 +167,19 @@ def _from_pillow(image: Image.Image, name: str, quality: int | None) -> Decoded:
     # Palettes that show the same colours are the same picture, however their entries are numbered.
     pixels = _pixels(image, "RGBA" if mode in ("P", "PA") else mode)
     digest = _digest_pixels(mode, pixels)
+    luma = pixels if mode == "L" else _pixels(image, "L")
     if mode in ("RGB", "L"):
         shown = pixels
-    elif Image.getmodebase(mode) == "RGB":
-        del pixels  # of a huge image there is no room for both
+    elif mode in ("P", "PA") or Image.getmodebase(mode) == "RGB":
+        del pixels  # Of a huge image there is no room for both.
         shown = _pixels(image, "RGB")
     else:
-        shown = pixels if pixels.dtype.itemsize > 1 else _pixels(image, "L")
-    luma = shown if mode == "L" else _pixels(image, "L")
-    return Decoded(
-        name, mode, digest, luma, shown if shown.dtype == np.uint8 else _eight_bits(shown), quality
-    )
+        shown = luma if pixels.dtype.itemsize == 1 else _eight_bits(pixels)
+    return Decoded(name, mode, digest, luma, shown, quality)
 
 
 def _pixels(image: Image.Image, mode: str) -> np.ndarray:
-    """Return the pixels in a mode. A large image is copied in bands: numpy alone would hold it three times."""
+    """Return the pixels in a mode; large ones copied in bands, since numpy alone would hold them thrice."""
     rows = max(1, _BAND_PIXELS // image.width)
     if rows >= image.height:
         return np.array(_converted(image, mode))
