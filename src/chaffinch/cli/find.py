@@ -94,16 +94,25 @@ def issues(
 
 
 def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
+    import heapq
     import textwrap
+    from itertools import count
 
-    every = sorted(rows, key=lambda r: (r["issue_type"], -r["confidence"], r["key"]))
-    for row in every[: limit or None]:
+    counter = count()
+    counted = (row for row, _ in zip(rows, counter, strict=False))
+    # Of half a million issues the first twenty are kept, not all of them sorted.
+    shown = heapq.nsmallest(limit, counted, key=_surest) if limit else sorted(counted, key=_surest)
+    for row in shown:
         group = "" if row["group_id"] is None else f"  group {row['group_id']}"
         say(f"{row['issue_type']}  {row['confidence']:.2f}{group}  {row['key']}")
         say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
-    left = len(every) - limit if limit else 0
+    left = next(counter) - len(shown)
     if left > 0:
         hint(f"{left:,} more: --limit 0, or --format csv")
+
+
+def _surest(row: dict[str, Any]) -> tuple[str, float, str]:
+    return row["issue_type"], -row["confidence"], row["key"]
 
 
 def _print_csv(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
