@@ -93,9 +93,7 @@ def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
     process.communicate()
 
 
-@pytest.mark.parametrize(
-    ("seed", "n_kills"), [(1, 2), *(pytest.param(seed, 8, marks=pytest.mark.slow) for seed in (2, 3))]
-)
+@pytest.mark.parametrize(("seed", "n_kills"), [(1, 2), pytest.param(2, 10, marks=pytest.mark.slow)])
 def test_scan__killed_at_random_moments(
     commands, tiny_images, undisturbed, assert_resumes, tmp_path, seed, n_kills
 ) -> None:
@@ -110,13 +108,9 @@ def test_scan__killed_at_random_moments(
 @pytest.mark.parametrize(
     "sign",
     [
-        ".listing.parquet.*.tmp",
-        "plan/000001.parquet",
         "thumbs/.*.tmp",
-        "shards/*.parquet",
         "shards/000002.parquet",
         "tables/.samples*.tmp",
-        "tables/samples*.parquet",
         "tables/objects*.parquet",
         "CURRENT.json",
     ],
@@ -216,7 +210,7 @@ def test_scan__disk_full(commands, tiny_images, assert_resumes, small_disk) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit_bytes", [2_000, 100_000, 400_000, 900_000])
+@pytest.mark.parametrize("limit_bytes", [2_000, 400_000])
 def test_scan__file_size_limit(commands, tiny_images, assert_resumes, tmp_path, limit_bytes) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
