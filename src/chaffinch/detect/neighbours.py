@@ -47,13 +47,15 @@ def neighbour_at(pairs: PairSet, edge: int, *, sample: int, partner: int, n_part
     """Describe an edge as seen from one of its samples."""
     distance = int(pairs.hamming_distance[edge])
     words = pairs.transform[edge]
-    is_second = sample in pairs.members(int(pairs.edges[edge, 1]))
+    back = inverse_transform(words)
+    # Most words are their own opposite; only for others does it matter at which end the sample is.
+    is_second = back == words or sample in pairs.members(int(pairs.edges[edge, 1]))
     return Neighbour(
         sample=partner,
         method=pairs.method,
         similarity=float(pairs.similarity[edge]),
         hamming_distance=None if distance < 0 else distance,
-        transform=words if is_second else inverse_transform(words),
+        transform=words if is_second else back,
         n_partners=n_partners,
     )
 
