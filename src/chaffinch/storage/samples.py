@@ -49,10 +49,11 @@ class RowGatherer:
         """Return the rows with these numbers, in this order. Shape (N,), int64, N > 0."""
         groups = np.searchsorted(self._starts, rows, side="right") - 1
         order = np.argsort(groups, kind="stable")
+        ordered = rows[order]
+        numbers, firsts = np.unique(groups[order], return_index=True)
         pieces = []
-        for group in np.unique(groups):
-            inside = rows[order][groups[order] == group] - self._starts[group]
-            pieces.append(self._group(int(group)).take(pa.array(inside)))
+        for group, inside in zip(numbers.tolist(), np.split(ordered, firsts[1:]), strict=True):
+            pieces.append(self._group(group).take(pa.array(inside - self._starts[group])))
         back = np.empty(len(rows), dtype=np.int64)
         back[order] = np.arange(len(rows))
         return pa.concat_tables(pieces).take(pa.array(back))
