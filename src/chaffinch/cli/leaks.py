@@ -62,9 +62,10 @@ def parse_methods(text: str) -> tuple[str, ...]:
 def run_leaks(request: LeakRequest) -> int:
     """Scan where needed, search, write the report, print its summary; returns the exit status."""
     from chaffinch.formats.manifest_paths import add_leaks_to_manifest
-    from chaffinch.pipeline.leak_report import report_leaks
+    from chaffinch.pipeline.leak_report import check_leak_files, report_leaks
     from chaffinch.pipeline.leaks import scan_pair
 
+    check_leak_files(request.output, [path for path in (request.manifest, request.add_to) if path])
     with progress_on_stderr(as_json=request.log_json) as progress:
         between = request.between
         if between is None:

@@ -62,15 +62,24 @@ def report_error(error: BaseException) -> int:
         return 130
     if isinstance(error, BrokenPipeError):
         # The reader of stdout has gone, as `head` does: not a fault, and nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     if isinstance(error, OSError):
+        _drop_output()
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"{where}{error.strerror or error}\n")
         if error.errno in FULL_DISK:
             sys.stderr.write("hint: free some space and run the same command again; what is done is kept\n")
         return 1
     return _report_fault(error)
+
+
+def _drop_output() -> None:
+    """Discard what stdout cannot take, before the interpreter tries in vain as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_fault(error: BaseException) -> int:

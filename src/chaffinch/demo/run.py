@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chaffinch.demo.build import IMAGES_FOLDER, build_demo_dataset
 from chaffinch.demo.truth import TRUTH_FILE, DemoFindings, TruthRow, compare_with_truth
+from chaffinch.errors import UsageError
 from chaffinch.formats.leak_csv import read_leak_rows
 from chaffinch.pipeline.duplicates import find_duplicates
 from chaffinch.pipeline.leak_report import report_leaks
@@ -48,6 +49,8 @@ def run_demo(folder: Path, *, progress: Progress) -> DemoReport:
     """
     progress.stage("planting", total=None, unit="images")
     dataset, workspace = folder / "dataset", folder / "workspace"
+    if folder.exists() and not dataset.exists() and not (folder.is_dir() and _is_empty(folder)):
+        raise UsageError("holds something else", where=str(folder), hint="name a new folder with --to")
     truth = build_demo_dataset(dataset)
     images = dataset / IMAGES_FOLDER
     scan(workspace, SourceSpec(locations=(str(images),), dataset="demo"), progress=progress)
@@ -70,6 +73,11 @@ def run_demo(folder: Path, *, progress: Progress) -> DemoReport:
         workspace=workspace,
         files=report.files,
     )
+
+
+def _is_empty(folder: Path) -> bool:
+    """Tell whether nothing but what a killed demo left is there."""
+    return all(path.name.startswith(".") for path in folder.iterdir())
 
 
 def _groups(workspace: Path, issue_type: str) -> list[set[str]]:

@@ -318,10 +318,14 @@ def _holds_images(shard: Shard) -> bool:
 def _likely(location: str) -> str:
     """Return a hint with the name beside a missing one that it most resembles."""
     path = local_path(location)
-    folder = (path or "").rstrip("/").rpartition("/")[0] or "."
+    folder = (path or "").rstrip("/").rpartition("/")[0] or ("/" if path and path[0] == "/" else "")
     try:
-        beside = list_folder(folder).names if path else []
+        beside = list_folder(folder or ".").names if path else []
     except (OSError, ValueError):
         return _SOURCES_HINT
     close = difflib.get_close_matches(base_name(location), beside, 1)
-    return f"did you mean {path_text(joined(folder, close[0]))!r}?" if close else _SOURCES_HINT
+    return (
+        f"did you mean {path_text(joined(folder, close[0]) if folder else close[0])!r}?"
+        if close
+        else _SOURCES_HINT
+    )

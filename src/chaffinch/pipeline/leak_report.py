@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +17,7 @@ import pyarrow.compute as pc
 
 from chaffinch.detect.verified import MIN_CORRELATION
 from chaffinch.formats.leak_csv import read_leak_rows, write_leak_rows
+from chaffinch.formats.manifest_paths import read_manifest_rows
 from chaffinch.pipeline.columns import Thumbnails, load_sides, sides_fingerprint
 from chaffinch.pipeline.leak_rows import LeakRows
 from chaffinch.pipeline.leaks import keep_leaks, search_leaks
@@ -58,6 +61,28 @@ class LeakReport:
     """Rows of the report."""
     leaking_test_images: frozenset[str]
     """Test images of the report, spelled as there."""
+
+
+def check_leak_files(output: Path | None, manifests: Sequence[Path]) -> None:
+    """Find before hours of work that the report cannot be written or a manifest not be read.
+
+    Args:
+        output: The CSV to write; its folder is made. What is there must be a leak report.
+        manifests: Manifests that will be read.
+
+    Raises:
+        TableError: If a table is not what it is taken for.
+        OSError: If a file or folder cannot be used.
+    """
+    for manifest in manifests:
+        next(read_manifest_rows(manifest), None)
+    if output is None:
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(output.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(output.parent))
+    if output.exists():
+        next(read_leak_rows(output), None)
 
 
 def report_leaks(

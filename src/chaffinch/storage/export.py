@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from chaffinch.errors import UsageError
 from chaffinch.storage.files import atomic_path
 from chaffinch.storage.findings import PAIRS_SCHEMA, export_pairs
-from chaffinch.storage.folder import Generation, WorkspaceFolder, with_identity
+from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table, with_identity
 from chaffinch.storage.issues import ISSUES_SCHEMA
 from chaffinch.storage.schema import CLASSES_SCHEMA, INTERNAL_COLUMNS, OBJECTS_SCHEMA, samples_schema
 
@@ -62,9 +62,8 @@ def read_exported(root: Path, name: str) -> pa.Table:
 
 def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Schema:
     if name == "samples":
-        is_integer = (
-            pq.read_schema(folder.files(generation, "samples")[0]).field("image_id").type == pa.int64()
-        )
+        with open_table(folder.files(generation, "samples")[0]) as file:
+            is_integer = file.schema_arrow.field("image_id").type == pa.int64()
         return pa.schema(
             [f for f in samples_schema(is_integer_id=is_integer) if f.name not in INTERNAL_COLUMNS]
         )

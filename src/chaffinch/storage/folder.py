@@ -19,6 +19,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from chaffinch.storage.files import atomic_path, write_json
 from chaffinch.storage.schema import SCHEMA_VERSION
 
 WORKSPACE_FORMAT = "chaffinch workspace"
+DAMAGED_HINT = "bring the workspace back from a copy, or scan into a new one: -w NEW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class WorkspaceFolder:
                 ) from None
             return Generation()
         except (ValueError, OSError) as error:
-            raise WorkspaceError(f"cannot be read: {error}", where=str(path)) from error
+            raise WorkspaceError(f"cannot be read: {error}", where=str(path), hint=DAMAGED_HINT) from error
         if value.pop("format", None) != WORKSPACE_FORMAT or value.pop("version", 0) > SCHEMA_VERSION:
             raise WorkspaceError(
                 "was written by another or a newer program", where=str(path), hint="pip install -U chaffinch"
@@ -171,7 +173,7 @@ class WorkspaceFolder:
     ) -> Iterator[pa.RecordBatch]:
         """Stream a table in order, `rows` at a time."""
         for path in self.files(generation, table):
-            with pq.ParquetFile(path) as file:
+            with open_table(path) as file:
                 yield from file.iter_batches(batch_size=rows, columns=columns)
 
     def read(self, generation: Generation, table: str, *, columns: list[str] | None = None) -> pa.Table:
@@ -183,7 +185,26 @@ class WorkspaceFolder:
         paths = self.files(generation, table)
         if not paths:
             raise WorkspaceError(f"has no table {table!r} yet", where=str(self.root))
-        return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
+        tables = []
+        for path in paths:
+            with open_table(path) as file:
+                tables.append(file.read(columns=columns))
+        return pa.concat_tables(tables)
+
+
+@contextmanager
+def open_table(path: Path, *, metadata: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
+    """Open a file of a published table; `metadata`, where it is at hand, saves reading the footer.
+
+    Raises:
+        WorkspaceError: If it is gone or damaged, on opening or on reading.
+    """
+    try:
+        with pq.ParquetFile(path, metadata=metadata) as file:
+            yield file
+    except (pa.ArrowInvalid, OSError) as error:
+        what = "is gone" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+        raise WorkspaceError(what, where=str(path), hint=DAMAGED_HINT) from error
 
 
 def with_identity(schema: pa.Schema, table: str, dataset: str, **more: str) -> pa.Schema:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from chaffinch.identity import ImageIds, sample_key
 from chaffinch.storage.files import atomic_path
-from chaffinch.storage.folder import Generation, WorkspaceFolder, with_identity
+from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table, with_identity
 from chaffinch.storage.plan import ScanPlan
 from chaffinch.storage.schema import MEASURED_FIELDS, REF_FIELDS, THUMB_FIELDS, samples_schema
 from chaffinch.storage.shards import pending_plans, shard_path, thumbs_path
@@ -37,7 +37,8 @@ class RowGatherer:
         self._metadata: dict[Path, pq.FileMetaData] = {}
         lengths: list[int] = []
         for path in paths:
-            metadata = self._metadata[path] = pq.read_metadata(path)
+            with open_table(path) as file:
+                metadata = self._metadata[path] = file.metadata
             for group in range(metadata.num_row_groups):
                 self._groups.append((path, group))
                 lengths.append(metadata.row_group(group).num_rows)
@@ -63,7 +64,7 @@ class RowGatherer:
             self._cache.move_to_end(group)
             return self._cache[group]
         path, number = self._groups[group]
-        with pq.ParquetFile(path, metadata=self._metadata[path]) as file:
+        with open_table(path, metadata=self._metadata[path]) as file:
             table = file.read_row_group(number, columns=self._columns)
         self._cache[group] = table
         if len(self._cache) > self._n_cached:
