@@ -51,6 +51,7 @@ class Commands:
     """Runs commands as a user with this HOME would."""
 
     home: Path
+    executable: Path = BIN / "chaffinch"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,7 +61,7 @@ class Commands:
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """Start `chaffinch`; its output goes to pipes."""
         environment = self.environment | options.pop("env", {})
-        command = [BIN / "chaffinch", *map(str, arguments)]
+        command = [self.executable, *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
         return subprocess.Popen(command, env=environment, text=True, **pipes, **options)
 
