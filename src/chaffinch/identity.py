@@ -335,6 +335,8 @@ class PathMatch:
     """Number of the sample, or None."""
     is_ambiguous: bool = False
     """True where several samples fit equally well; `sample` is then None."""
+    is_exact: bool = field(default=False, compare=False)
+    """True where the whole path is the sample's, not only its tail."""
 
 
 class PathMatcher:
@@ -371,7 +373,7 @@ class PathMatcher:
             candidates = [c for c in candidates if c[1] == split]
         exact = [c for c in candidates if c[2] == path]
         if len(exact) == 1:
-            return PathMatch(exact[0][0])
+            return PathMatch(exact[0][0], is_exact=True)
         parts = _parts(path)
         lengths = [_common_tail(parts, _parts(c[2])) for c in candidates]
         best = max(lengths, default=0)

@@ -43,7 +43,8 @@ def manifest_spelling(
     """
     names = {_name(row.image_path) for row in read_manifest_rows(manifest)}
     matcher = PathMatcher(_samples_named(folder, generation, names, splits))
-    by_sample: dict[int, str] = {}
+    by_path: dict[int, str] = {}
+    by_tail: dict[int, str] = {}
     doubted: set[int] = set()
     n_rows = n_ambiguous = 0
     for row in read_manifest_rows(manifest):
@@ -52,12 +53,14 @@ def manifest_spelling(
         n_ambiguous += match.is_ambiguous
         if match.sample is None:
             continue
-        if by_sample.setdefault(match.sample, row.image_path) != row.image_path:
+        if match.is_exact:
+            by_path.setdefault(match.sample, row.image_path)
+        elif by_tail.setdefault(match.sample, row.image_path) != row.image_path:
+            # Two different tails lead to one sample: at least one of them means another image.
             doubted.add(match.sample)
-    for sample in doubted:
-        # Two different paths lead to one sample: at least one of them means another image.
-        del by_sample[sample]
-    return Spelling(by_sample, n_rows, n_ambiguous + len(doubted))
+    doubted -= by_path.keys()
+    certain = {sample: path for sample, path in by_tail.items() if sample not in doubted}
+    return Spelling(certain | by_path, n_rows, n_ambiguous + len(doubted))
 
 
 def _samples_named(
