@@ -47,7 +47,7 @@ class ScanSettings:
     """What is measured."""
     workers: int = 0
     """Threads; 0 means one per available core."""
-    shard_size: int = 1000
+    shard_size: int = 500
     """Images per shard, the unit of resume."""
     rescan: bool = False
     """Measure every image again, also those that look unchanged."""

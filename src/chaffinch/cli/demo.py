@@ -39,6 +39,8 @@ def demo(
     for row in report.rows:
         say(_line(row))
     say()
+    say("  (crops that keep less than about 90 % of a side are beyond what the hashes bring near)")
+    say()
     say(f"  images         {report.images}")
     say(f"  what was planted  {report.truth}")
     say(f"  leak report    {report.files[0]}")

@@ -57,11 +57,9 @@ def find(
             workspace, settings=LeakSettings(phash_threshold=phash_threshold), progress=progress
         )
     say(f"{report.n_groups:,} groups of duplicates with {report.n_in_groups:,} images")
-    for method, count in report.n_edges.items():
+    for method, n_sets in report.n_sets.items():
         say(
-            f"  {method:<12}{count:>12,} pairs of different content"
-            if method != "exact"
-            else f"  exact       {count:>12,} sets of equal images"
+            f"  {method:<12}{n_sets:>10,} sets of equals{report.n_pairs[method]:>12,} near pairs between them"
         )
     say(f"{report.n_label_conflicts:,} images whose equals carry another label")
     say(f"done in {duration(report.wall_s)} ({duration(report.cpu_s)} of CPU)")
@@ -74,6 +72,9 @@ def issues(
     output_format: Annotated[
         str, typer.Option("--format", help="table, csv or json (one object a line).")
     ] = "table",
+    issue_type: Annotated[
+        str | None, typer.Option("--type", help="Only this type: duplicate, leak or label_conflict.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
 ) -> None:
     """List what was found, surest first within each type.
@@ -82,7 +83,7 @@ def issues(
 
         chaffinch issues -w ws
 
-        chaffinch issues -w ws --format csv > issues.csv
+        chaffinch issues -w ws --type leak --format csv > leaks.csv
     """
     from chaffinch.storage.export import stream_table
 
@@ -90,7 +91,10 @@ def issues(
     if output_format not in printers:
         raise UsageError(f"there is no format {output_format!r}", hint="--format table, csv or json")
     schema, tables = stream_table(workspace, "issues")
-    printers[output_format](schema.names, (row for rows in tables for row in rows.to_pylist()), limit)
+    rows = (row for table in tables for row in table.to_pylist())
+    if issue_type is not None:
+        rows = (row for row in rows if row["issue_type"] == issue_type)
+    printers[output_format](schema.names, rows, limit)
 
 
 def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
@@ -106,6 +110,8 @@ def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) ->
         group = "" if row["group_id"] is None else f"  group {row['group_id']}"
         say(f"{row['issue_type']}  {row['confidence']:.2f}{group}  {row['key']}")
         say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
+    if not shown:
+        hint("nothing is found so far: chaffinch find looks for duplicates, chaffinch leaks between splits")
     left = next(counter) - len(shown)
     if left > 0:
         hint(f"{left:,} more: --limit 0, or --format csv")

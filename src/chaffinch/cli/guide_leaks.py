@@ -22,7 +22,8 @@ EXAMPLE = """example:
       --output manifests/imagenet1k_leaks_report.csv --methods exact perceptual --phash_threshold 5
 
 Writes the report, <report>_summary.txt, <report>_summary.json and <report>.html (pairs side by side).
-Stages with the same --output and folders are collected in one report."""
+Stages with the same --output and folders are collected in one report. What was read is kept in
+~/.cache/chaffinch, which can be deleted at any time."""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from chaffinch.cli.output import (
     progress_on_stderr,
     say,
 )
-from chaffinch.errors import UsageError
+from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.settings import LeakSettings, ScanSettings
 
 FOUND_LEAKS = 3
@@ -99,7 +99,11 @@ def run_leaks(request: LeakRequest) -> int:
             say(f"  row {row.row} stays, a person decided to keep it: {row.image_path}")
     for path in report.files:
         hint(f"wrote {path}")
-    return FOUND_LEAKS if request.fail_on_leaks and report.n_pairs else 0
+    if not request.fail_on_leaks:
+        return 0
+    if not report.was_compared:
+        raise WorkspaceError("nothing was compared, so nothing is proven", where=str(request.workspace))
+    return FOUND_LEAKS if report.n_pairs else 0
 
 
 def leaks(

@@ -18,6 +18,7 @@ import chaffinch
 from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
 from chaffinch.cli.leaks import leaks
+from chaffinch.cli.output import hint
 from chaffinch.cli.scan import scan
 from chaffinch.cli.tables import table
 from chaffinch.errors import ChaffinchError
@@ -55,7 +56,7 @@ def _options(
 def report_error(error: BaseException) -> int:
     """Print what went wrong on stderr, never a traceback; returns the exit status."""
     if isinstance(error, ChaffinchError):
-        sys.stderr.write(f"{error}\n")
+        hint(str(error))
         return error.exit_status
     if isinstance(error, KeyboardInterrupt):
         sys.stderr.write("stopped; what is done is kept: run the same command again to go on\n")

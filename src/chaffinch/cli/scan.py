@@ -82,7 +82,10 @@ def scan(
     with progress_on_stderr(as_json=log_json) as progress:
         report = run_scan(workspace, spec, settings=settings, progress=progress)
     print_scan_report(report)
-    hint(f"next: chaffinch find -w {workspace}   or   chaffinch leaks -w {workspace} --between train val")
+    if report.has_dropped_findings:
+        hint("what was found before does not hold any more and was dropped: run find and leaks again")
+    between = f"   or   chaffinch leaks -w {workspace} --between {' '.join(report.splits[:2])}"
+    hint(f"next: chaffinch find -w {workspace}{between if len(report.splits) > 1 else ''}")
 
 
 def print_scan_report(report: ScanReport) -> None:

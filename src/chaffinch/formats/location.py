@@ -20,7 +20,14 @@ from chaffinch.errors import MissingExtraError, SourceError
 from chaffinch.identity import path_text
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "gcs": ("gcsfs", "gcs")}
+_EXTRAS = {
+    "s3": ("s3fs", "s3"),
+    "s3a": ("s3fs", "s3"),
+    "gs": ("gcsfs", "gcs"),
+    "gcs": ("gcsfs", "gcs"),
+    "http": ("aiohttp", "http"),
+    "https": ("aiohttp", "http"),
+}
 _STAMP_KEYS = (
     "ETag",
     "etag",
@@ -170,7 +177,9 @@ def local_stat(path: str) -> FileStat:
         info = os.stat(path)  # noqa: PTH116 (once for every image; a Path costs as much as the call)
     except (OSError, ValueError):
         return UNKNOWN
-    return FileStat(info.st_size, f"{info.st_size}-{info.st_mtime_ns}", stat.S_ISREG(info.st_mode))
+    # The change time tells a file put in another's place with the same size and modification time.
+    stamp = f"{info.st_size}-{info.st_mtime_ns}-{info.st_ctime_ns}"
+    return FileStat(info.st_size, stamp, stat.S_ISREG(info.st_mode))
 
 
 def remote_stat(info: Mapping[str, Any]) -> FileStat:

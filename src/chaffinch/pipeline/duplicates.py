@@ -30,8 +30,10 @@ class DuplicateReport:
     """Groups of duplicates; each keeps one image."""
     n_in_groups: int
     """Images in them, the kept ones included."""
-    n_edges: dict[str, int]
-    """By method: sets of equal images, and pairs of sets (of single images mostly)."""
+    n_sets: dict[str, int]
+    """By method: sets of images that it holds for equal (same content, same hash)."""
+    n_pairs: dict[str, int]
+    """By method: pairs of such sets, or of single images, that it holds for near."""
     n_label_conflicts: int
     """Images whose pixels also stand under another label."""
     wall_s: float
@@ -79,7 +81,8 @@ def find_duplicates(
     return DuplicateReport(
         n_groups=int(groups.is_original.sum()),
         n_in_groups=int((groups.group >= 0).sum()),
-        n_edges={pairs.method: len(pairs.edges) for pairs in found},
+        n_sets={p.method: int((p.edges[:, 0] == p.edges[:, 1]).sum()) for p in found},
+        n_pairs={p.method: int((p.edges[:, 0] != p.edges[:, 1]).sum()) for p in found},
         n_label_conflicts=n_conflicts,
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],

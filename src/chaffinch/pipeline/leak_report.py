@@ -59,6 +59,8 @@ class LeakReport:
     """The summary to read."""
     n_pairs: int
     """Rows of the report."""
+    was_compared: bool
+    """Whether some method ran on images of both sides: without that, no leak found means nothing."""
     leaking_test_images: frozenset[str]
     """Test images of the report, spelled as there."""
 
@@ -187,7 +189,15 @@ class _Writing:
         )
         files = (self.output, *write_leak_summary(self.output, summary), self._sheet(summary))
         n_pairs = sum(entry.count.n_pairs for entry in summary.methods)
-        return LeakReport(files, summary, summary_text(summary), n_pairs, frozenset(images))
+        was_compared = bool(found) and summary.train.n_compared > 0 and summary.test.n_compared > 0
+        return LeakReport(
+            files,
+            summary,
+            summary_text(summary),
+            n_pairs,
+            was_compared,
+            leaking_test_images=frozenset(images),
+        )
 
     def _earlier(self, fingerprint: str) -> LeakSummary | None:
         """Return the summary of the report that is there, if it is about the same images.
@@ -237,7 +247,9 @@ class _Writing:
         if "semantic" not in self.settings.methods:
             return ()
         reason = "it compares embeddings, and this version computes none"
-        return (LeftOut("semantic", reason, "pip install -U chaffinch, once a version does"),)
+        return (
+            LeftOut("semantic", reason, "a version of chaffinch with embeddings; until then take verified"),
+        )
 
     def _sheet(self, summary: LeakSummary) -> Path:
         path = contact_sheet_path(self.output)
@@ -271,6 +283,16 @@ def _manifest_hits(spelling: tuple[Path, Spelling] | None, images: set[str]) -> 
 
 
 def _notes(spelling: tuple[Path, Spelling] | None) -> tuple[str, ...]:
-    if spelling is None or not spelling[1].n_ambiguous:
+    if spelling is None:
         return ()
-    return (f"{spelling[1].n_ambiguous:,} rows of the manifest could mean several images: none was guessed.",)
+    manifest = spelling[1]
+    notes = []
+    if manifest.n_ambiguous:
+        notes.append(
+            f"{manifest.n_ambiguous:,} rows of the manifest could mean several images: none was guessed."
+        )
+    if manifest.n_rows and not manifest.by_sample:
+        notes.append(
+            "No row of the manifest names an image of these splits: it may be that of another dataset."
+        )
+    return tuple(notes)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chaffinch.detect.issues import leak_issues
 from chaffinch.detect.pair_sets import SampleColumns, exact_pairs, perceptual_pairs
 from chaffinch.detect.verified import verified_pairs
-from chaffinch.errors import WorkspaceError
-from chaffinch.formats.location import absolute_uri, base_name
+from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.formats.location import absolute_uri, base_name, local_path
 from chaffinch.identity import SPLIT_ORDER
 from chaffinch.pipeline.columns import Thumbnails, load_columns
 from chaffinch.pipeline.progress import Progress
@@ -33,27 +35,51 @@ def scan_pair(
 ) -> tuple[str, str]:
     """Scan two places as two splits of one workspace; returns the names of the splits.
 
-    A place named like a split (``data/val``) gives its name to it, else they are `train` and `test`.
+    A place named like a split (``data/val``) gives its name to it, else they are `train` and `test`. Where
+    the workspace was scanned from the folder above both (``data``), all of that is brought up to date.
 
     Raises:
-        WorkspaceError: If the workspace was scanned from other places.
+        UsageError: If the places are one and the same, or one lies in the other.
+        WorkspaceError: If the workspace holds other splits, which would be taken for gone.
     """
+    _check_apart(train, test)
     names = [base_name(place) for place in (train, test)]
     if names[0] == names[1] or not set(names) <= set(SPLIT_ORDER):
         names = ["train", "test"]
-    splits = dict(zip(names, (train, test), strict=True))
+    spec = SourceSpec(splits=dict(zip(names, (train, test), strict=True)), dataset=dataset)
     folder = WorkspaceFolder(root)
-    known = folder.current().source if folder.is_started() else {}
-    if known and {n: absolute_uri(p) for n, p in splits.items()} != {
-        n: absolute_uri(p) for n, p in known["splits"].items()
-    }:
+    known = folder.current() if folder.is_started() else Generation()
+    if _is_above(known.source, spec.splits):
+        above = known.source["locations"][0]
+        spec = SourceSpec(locations=(above,), dataset=dataset or known.dataset)
+    elif not set(known.info.get("splits", [])) <= set(names):
         raise WorkspaceError(
-            "was scanned from other places than these two",
+            f"holds the splits {', '.join(known.info['splits'])}, not only {' and '.join(names)}",
             where=str(root),
-            hint=f"search it as it stands: chaffinch leaks -w {root} --between {names[0]} {names[1]}",
+            hint=f"chaffinch scan brings all of it up to date; then: chaffinch leaks -w {root} --between A B",
         )
-    scan(root, SourceSpec(splits=splits, dataset=dataset), settings=settings, progress=progress)
+    scan(root, spec, settings=settings, progress=progress)
     return names[0], names[1]
+
+
+def _check_apart(train: str, test: str) -> None:
+    places = [os.path.realpath(path) if (path := local_path(p)) is not None else p for p in (train, test)]
+    if places[0] == places[1]:
+        raise UsageError(f"train and test are the same place, {train!r}", hint="name two different places")
+    for inner, outer in (places, places[::-1]):
+        if inner.startswith(f"{outer.rstrip('/')}/"):
+            raise UsageError(
+                f"{inner!r} lies in {outer!r}, so all of it would be on both sides",
+                hint="name two places of which none holds the other",
+            )
+
+
+def _is_above(known: Mapping[str, Any], splits: Mapping[str, str]) -> bool:
+    """Tell whether a workspace was scanned from the one folder that holds these splits under their names."""
+    if not known or known["splits"] or len(known["locations"]) != 1:
+        return False
+    above = absolute_uri(known["locations"][0])
+    return all(absolute_uri(place) == f"{above}/{name}" for name, place in splits.items())
 
 
 def search_leaks(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +29,8 @@ from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.records import OUTCOMES
 from chaffinch.settings import MeasureSettings, ScanSettings
 from chaffinch.storage.files import remove_temporary_files
-from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.findings import is_finding
+from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.objects import write_objects
 from chaffinch.storage.plan import Planner, ScanPlan
@@ -93,6 +94,10 @@ class ScanReport:
     """A path for each reason."""
     warnings: list[str]
     """What the user should know about ids."""
+    splits: list[str]
+    """Splits that the source has now."""
+    has_dropped_findings: bool
+    """Whether findings of an earlier scan do not hold any more and were dropped."""
     wall_s: float
     """Seconds on the clock."""
     cpu_s: float
@@ -128,11 +133,14 @@ def scan(
         measure = _measure_settings(generation, settings)
         plan = _plan(folder, generation, source, measure=measure, settings=settings, progress=progress)
         n_measured = _measure(folder, plan, measure=measure, settings=settings, progress=progress)
+        had_findings = any(map(is_finding, generation.tables))
         if plan.listing_digest != generation.listing_digest or pending_plans(folder):
             generation = _publish(folder, generation, plan, source=source, spec=spec, measure=measure)
         forget_pending(folder)
         plan.listing.unlink()
-    return _report(folder, generation, plan, source=source, n_measured=n_measured, started=started)
+    report = _report(folder, generation, plan, source=source, n_measured=n_measured, started=started)
+    has_findings = any(map(is_finding, generation.tables))
+    return replace(report, has_dropped_findings=had_findings and not has_findings)
 
 
 def _measure_settings(generation: Generation, settings: ScanSettings) -> MeasureSettings:
@@ -243,7 +251,7 @@ def _publish(
     spec: SourceSpec,
     measure: MeasureSettings,
 ) -> Generation:
-    """Write the tables of the next generation; findings are dropped, since their inputs changed."""
+    """Write the tables of the next generation; findings stay if nothing that they rest on changed."""
     ids = settle_image_ids(plan)
     generation = replace(generation, dataset=source.dataset)
     tables = {"samples": write_samples(folder, generation, plan, ids=ids)}
@@ -253,6 +261,9 @@ def _publish(
     tables["classes"] = [folder.write_table(generation, "classes", [rows], schema=CLASSES_SCHEMA)]
     files = [folder.root / name for name in tables["samples"]]
     tables["objects"] = [write_objects(folder, generation, source.objects(), samples=files)]
+    content = _content_digest(files)
+    if content == generation.info.get("content"):
+        tables |= {name: stored for name, stored in generation.tables.items() if is_finding(name)}
     new = folder.publish(
         generation,
         source={**asdict(spec), "locations": list(spec.locations), "splits": dict(spec.splits)},
@@ -261,10 +272,21 @@ def _publish(
         n_samples=plan.n_samples,
         next_shard=plan.next_shard,
         tables=tables,
-        info={"id_warnings": ids.warnings, "splits": plan.splits},
+        info={"id_warnings": ids.warnings, "splits": plan.splits, "content": content},
     )
     remove_unused_thumbs(folder, new)
     return new
+
+
+def _content_digest(samples: Sequence[Path]) -> str:
+    """Return a digest of all that findings rest on: which images there are, what they hold, their labels."""
+    digest = hashlib.blake2b(digest_size=16)
+    columns = ["key", "outcome", "given_label", "bytes_digest", "pixels_digest"]
+    for path in samples:
+        with open_table(path) as file:
+            for batch in file.iter_batches(columns=columns):
+                digest.update(repr(batch.to_pydict()).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _report(
@@ -290,6 +312,8 @@ def _report(
         ignored=dict(source.ignored),
         ignored_examples=dict(source.examples),
         warnings=list(generation.info.get("id_warnings", [])),
+        splits=list(plan.splits),
+        has_dropped_findings=False,
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],
     )

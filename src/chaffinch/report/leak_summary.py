@@ -43,8 +43,13 @@ class LeakSide:
 
     @property
     def n_images(self) -> int:
-        """Images of every outcome."""
-        return sum(self.outcomes.values())
+        """Images that are there, of every outcome but missing."""
+        return sum(n for outcome, n in self.outcomes.items() if outcome != "missing")
+
+    @property
+    def n_compared(self) -> int:
+        """Images that decode, so that they could be compared."""
+        return self.outcomes.get("ok", 0)
 
     @property
     def share(self) -> float:

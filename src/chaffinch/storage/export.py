@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def stream_table(root: Path, name: str) -> tuple[pa.Schema, Iterator[pa.Table]]:
         raise UsageError(f"there is no table {name!r}", hint=f"one of: {', '.join(TABLES)}")
     folder = WorkspaceFolder(root)
     generation = folder.published()
-    schema = with_identity(_schema(folder, generation, name), name, generation.dataset)
+    schema = _schema(folder, generation, name)
+    schema = with_identity(schema, name, generation.dataset, pandas=_pandas_types(schema))
     return schema, _rows(folder, generation, name, schema)
 
 
@@ -74,6 +76,21 @@ def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Sc
         "classes": CLASSES_SCHEMA,
     }
     return schemas[name]
+
+
+def _pandas_types(schema: pa.Schema) -> str:
+    """Return metadata by which pandas reads unsigned numbers as such, also where some are missing.
+
+    Without it a column of hashes with one broken image becomes float64 and loses its last bits.
+    """
+    names = [f.name for f in schema if f.type == pa.uint64()]
+    columns = [
+        {"name": n, "field_name": n, "pandas_type": "uint64", "numpy_type": "UInt64", "metadata": None}
+        for n in names
+    ]
+    return json.dumps(
+        {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2.0"}
+    )
 
 
 def _rows(

@@ -14,7 +14,7 @@ import pyarrow as pa
 from chaffinch.settings import METHODS
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import ISSUES_SCHEMA, IssueRows
-from chaffinch.storage.pairs import PairSet, expand_pairs, transforms_of
+from chaffinch.storage.pairs import PairBlock, PairSet, expand_pairs, take_rows, transforms_of
 from chaffinch.storage.samples import RowGatherer
 
 EDGES_SCHEMA = pa.schema(
@@ -44,6 +44,11 @@ PAIRS_SCHEMA = pa.schema(
 """The exported table `pairs`. `is_star` marks rows of a group too large for all of its pairs."""
 
 SCOPE_DUPLICATES = "duplicates"
+
+
+def is_finding(table: str) -> bool:
+    """Tell whether a stored table holds findings; the others hold what a scan saw."""
+    return table.startswith(("issues/", "groups/", "edges/"))
 
 
 def leak_scope(first: str, second: str) -> str:
@@ -125,11 +130,19 @@ def sides(folder: WorkspaceFolder, generation: Generation, scope: str) -> np.nda
 
 
 def export_pairs(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa.Table]:
-    """Stream all pairs of all scopes and methods, groups expanded, as `PAIRS_SCHEMA`."""
+    """Stream all pairs of all steps, each once per method, groups expanded, as `PAIRS_SCHEMA`."""
     keys = RowGatherer(folder.files(generation, "samples"), ["key"])
+    seen: dict[str, np.ndarray] = {}
     for scope, method in scopes(generation):
         pairs = read_pairs(folder, generation, scope=scope, method=method)
-        for block in expand_pairs(pairs, sides(folder, generation, scope)):
+        codes: list[np.ndarray] = []
+        for whole in expand_pairs(pairs, sides(folder, generation, scope)):
+            code = _pair_codes(whole, generation.n_samples)
+            codes.append(code)
+            # A leak is a pair of the duplicates too where both steps ran: it is listed once.
+            block = take_rows(whole, np.flatnonzero(~np.isin(code, seen.get(method, _NO_CODES))))
+            if not len(block.edge):
+                continue
             distance = pairs.hamming_distance[block.edge]
             columns = {
                 "sample_a": block.sample_a,
@@ -143,3 +156,15 @@ def export_pairs(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa
                 "is_star": block.is_star,
             }
             yield pa.table(columns, schema=PAIRS_SCHEMA)
+        seen[method] = np.unique(np.concatenate([seen.get(method, _NO_CODES), *codes]))
+
+
+_NO_CODES = np.empty(0, dtype=np.int64)
+
+
+def _pair_codes(block: PairBlock, n_samples: int) -> np.ndarray:
+    """Return shape (P,), int64: a number that two rows share only if they are the same pair."""
+    low = np.minimum(block.sample_a, block.sample_b)
+    high = np.maximum(block.sample_a, block.sample_b)
+    codes: np.ndarray = low * n_samples + high
+    return codes

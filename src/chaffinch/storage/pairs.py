@@ -42,6 +42,9 @@ class PairSet:
         return self.group_members[self.group_offsets[group] : self.group_offsets[group + 1]]
 
 
+_BLOCK_COLUMNS = ("edge", "sample_a", "sample_b", "is_swapped", "is_star")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PairBlock:
     """Some of the sample pairs behind the edges of a `PairSet`. P pairs."""
@@ -90,6 +93,11 @@ def expand_pairs(
         yield _joined(waiting)
 
 
+def take_rows(block: PairBlock, rows: np.ndarray) -> PairBlock:
+    """Return some rows of a block. `rows`: shape (R,), int64."""
+    return PairBlock(*(getattr(block, name)[rows] for name in _BLOCK_COLUMNS))
+
+
 def transforms_of(pairs: PairSet, block: PairBlock) -> list[str]:
     """Return length P: how each row's `sample_b` comes out of its `sample_a`; '' where it is not told."""
     edges, swapped = block.edge.tolist(), block.is_swapped.tolist()
@@ -123,8 +131,7 @@ def _edge_block(pairs: PairSet, number: int, side: np.ndarray | None) -> PairBlo
 
 
 def _joined(blocks: list[PairBlock]) -> PairBlock:
-    columns = ("edge", "sample_a", "sample_b", "is_swapped", "is_star")
-    return PairBlock(*(np.concatenate([getattr(block, name) for block in blocks]) for name in columns))
+    return PairBlock(*(np.concatenate([getattr(block, name) for block in blocks]) for name in _BLOCK_COLUMNS))
 
 
 def _grid(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
