@@ -83,8 +83,8 @@ QUICKLY_MADE = (
 
 
 @pytest.fixture(scope="module")
-def place(commands, tmp_path_factory) -> Path:
-    """A folder with a small dataset, its workspace, and everything that the mistakes name."""
+def place(tmp_path_factory) -> Path:
+    """A folder with a small dataset and everything that the mistakes name, but for workspaces."""
     place = tmp_path_factory.mktemp("place")
     for number, name in enumerate(("train/cat/0.png", "train/dog/1.png", "val/cat/0.png", "val/dog/1.png")):
         (place / "data" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -98,12 +98,18 @@ def place(commands, tmp_path_factory) -> Path:
     (place / "table.csv").write_text("a,b\n1,2\n")
     for ending in ("json", "zip", "parquet", "tar"):
         (place / f"junk.{ending}").write_bytes(b"junk" * 40)
-    commands.run("scan", "data", "-w", "ws", cwd=place)
+    return place
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scanned(commands, place) -> object:
+    """The scan that makes the workspace `ws` there; two copies of it are damaged afterwards."""
+    done = commands.run("scan", "data", "-w", "ws", "--log-json", "--dataset", "Pets", cwd=place)
     for name in ("cut", "damaged"):
         shutil.copytree(place / "ws", place / name)
     (place / "cut" / "CURRENT.json").write_text('{"format": "chaff')
     (place / "damaged" / "tables" / "samples-000001-0.parquet").write_bytes(b"PAR1" + b"\0" * 90)
-    return place
+    return done
 
 
 def or_slow(text: str) -> object:
@@ -121,13 +127,12 @@ def test_mistake__has_a_message_and_a_status(commands, place, text) -> None:
     assert list((place / "empty").iterdir()) == []
 
 
-def test_scan__results_on_stdout_progress_on_stderr(commands, place, tmp_path) -> None:
-    done = commands.run("scan", "data", "-w", tmp_path / "ws", "--log-json", "--dataset", "Pets", cwd=place)
-    assert done.stdout.startswith("pets: 5 images\n  ok                  4\n  broken              1\n")
-    *events, after = done.stderr.splitlines()
+def test_scan__results_on_stdout_progress_on_stderr(scanned) -> None:
+    assert scanned.stdout.startswith("pets: 5 images\n  ok                  4\n  broken              1\n")
+    *events, after = scanned.stderr.splitlines()
     assert after.startswith("next: ")
     assert {json.loads(line)["event"] for line in events} == {"stage", "progress"}
-    assert done.stages() == ["listing", "scanning"]
+    assert scanned.stages() == ["listing", "scanning"]
 
 
 def test_find_issues_and_tables__hold_the_same_rows(commands, place, tmp_path) -> None:

@@ -78,6 +78,8 @@ SCRIPT = Path(__file__).parents[2] / "train_test_leak_detection.py"
 TRAIN = ["n01440764/ILSVRC2012_1.JPEG", "n01440764/ILSVRC2012_2.JPEG", "n02007558/ILSVRC2012_3.JPEG"]
 VAL_LEAKS = ["n01440764/ILSVRC2012_1.JPEG", "n02007558/ILSVRC2012_9.JPEG"]
 """Copies of the first two train images; the first has the very name that its train image has."""
+BACKUP = f"old_backup/val/{VAL_LEAKS[0]}"
+"""A file of somewhere else whose path ends as that of a leak does."""
 VAL_INNOCENT = ["n02007558/ILSVRC2012_1.JPEG", "n01440764/ILSVRC2012_9.JPEG"]
 """Other pictures, with the file names of the leaks."""
 OFFICIAL = "data/imagenet_official"
@@ -178,9 +180,8 @@ def test_guide__snippet_of_step_3_3(commands, project, spelling) -> None:
     roots = [style.replace("HOME", str(commands.home)) for style in styles]
     paths = [f"{roots[number % len(roots)]}/{name}" for number, name in enumerate(names)]
     leaks = paths[: len(VAL_LEAKS)]
-    manifest = write_manifest(
-        project, [(path, name.partition("/")[0]) for path, name in zip(paths, names, strict=True)]
-    )
+    rows = [(path, name.partition("/")[0]) for path, name in zip(paths, names, strict=True)]
+    manifest = write_manifest(project, [*rows, *([(BACKUP, "val")] if spelling == "mixed" else [])])
     untouched = manifest.read_bytes()
 
     commands.shell(QUICK, folder=project)

@@ -154,7 +154,8 @@ def test_scan__one_row_each_with_the_right_outcome(
     assert "1 not an image" in done.stdout and "1 hidden" in done.stdout and "1 not a regular" in done.stdout
 
 
-def test_leaks_and_find__pass_odd_files_by(commands, table_rows, tmp_path) -> None:
+@pytest.mark.slow
+def test_leaks__pass_odd_files_by(commands, table_rows, tmp_path) -> None:
     for side in ("train", "val"):
         make_dataset(tmp_path / side)
     commands.run("leaks", "-w", tmp_path / "ws", "--train", tmp_path / "train", "--test", tmp_path / "val")
