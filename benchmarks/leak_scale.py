@@ -206,7 +206,8 @@ def rows_of(name: str, cost: Cost) -> Iterator[dict[str, object]]:
         "wall_s": round(cost.wall_s, 2),
         "peak_mb": round(cost.peak_mb),
     }
-    for stage, seconds in stage_seconds(cost).items():
+    stages = stage_seconds(cost)
+    for stage, seconds in stages.items() if len(stages) > 1 else ():
         yield {"step": f"- {stage}", "cpu_s": seconds}
 
 

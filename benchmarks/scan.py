@@ -202,8 +202,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=5, help="copies of each photograph")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--peer-rounds", type=int, default=2, help="rounds that other programs take part in")
+    parser.add_argument("--repeats", type=int, default=3, help="copies of each photograph")
     parser.add_argument("--without-peers", action="store_true", help="install and measure no other program")
     options = parser.parse_args()
     facts = machine()
@@ -214,15 +215,16 @@ def main() -> None:
         own = own_contenders(scratch)
         first = {c.name: round(c.go(few).cpu_s, 1) for c in own if c.name in (LEAK_SCAN, FULL_SCAN)}
         peers, skipped = ([], []) if options.without_peers else peer_contenders()
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
             for images in (few, many):
-                for contender in [*own, *peers]:
+                for contender in [*own, *(peers if number < options.peer_rounds else [])]:
                     contender.take_turn(images)
     result = {
         "n_images": many.n_images,
         "n_images_for_the_start": few.n_images,
         "mean_kb": round(sum(sizes) / len(sizes) / 1000, 1),
         "rounds": options.rounds,
+        "rounds_of_other_programs": min(options.rounds, options.peer_rounds),
         "machine": facts,
         "versions": versions("chaffinch", "simplejpeg", "pillow", "ImageHash", "numba", "numpy", "pyarrow"),
         "first_run_cpu_s": first,
