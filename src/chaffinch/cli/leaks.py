@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +20,9 @@ from chaffinch.cli.output import (
 )
 from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.settings import LeakSettings, ScanSettings
+
+if TYPE_CHECKING:
+    from chaffinch.pipeline.leak_report import LeakReport
 
 FOUND_LEAKS = 3
 """Exit status of a check that found something."""
@@ -61,7 +65,6 @@ def parse_methods(text: str) -> tuple[str, ...]:
 
 def run_leaks(request: LeakRequest) -> int:
     """Scan where needed, search, write the report, print its summary; returns the exit status."""
-    from chaffinch.formats.manifest_paths import add_leaks_to_manifest
     from chaffinch.pipeline.leak_report import check_leak_files, report_leaks
     from chaffinch.pipeline.leaks import scan_pair
 
@@ -92,13 +95,23 @@ def run_leaks(request: LeakRequest) -> int:
         )
     say(report.summary_text)
     if request.add_to is not None:
-        added = add_leaks_to_manifest(request.add_to, report.leaking_test_images)
-        say(f"{request.add_to}: {added.n_leaking:,} of {added.n_rows:,} rows leak")
-        say(f"  {added.n_changed:,} of them tagged and marked for removal now")
-        for row in added.kept:
-            say(f"  row {row.row} stays, a person decided to keep it: {row.image_path}")
+        _add_to_manifest(request.add_to, report.leaking_test_images)
     for path in report.files:
         hint(f"wrote {path}")
+    return _status(request, report)
+
+
+def _add_to_manifest(manifest: Path, leaking_images: Collection[str]) -> None:
+    from chaffinch.formats.manifest_paths import add_leaks_to_manifest
+
+    added = add_leaks_to_manifest(manifest, leaking_images)
+    say(f"{manifest}: {added.n_leaking:,} of {added.n_rows:,} rows leak")
+    say(f"  {added.n_changed:,} of them tagged and marked for removal now")
+    for row in added.kept:
+        say(f"  row {row.row} stays, a person decided to keep it: {row.image_path}")
+
+
+def _status(request: LeakRequest, report: LeakReport) -> int:
     if not request.fail_on_leaks:
         return 0
     if not report.was_compared:

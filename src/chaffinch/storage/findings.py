@@ -132,39 +132,45 @@ def sides(folder: WorkspaceFolder, generation: Generation, scope: str) -> np.nda
 def export_pairs(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa.Table]:
     """Stream all pairs of all steps, each once per method, groups expanded, as `PAIRS_SCHEMA`."""
     keys = RowGatherer(folder.files(generation, "samples"), ["key"])
-    seen: dict[str, np.ndarray] = {}
+    seen = _SeenPairs(generation.n_samples)
     for scope, method in scopes(generation):
         pairs = read_pairs(folder, generation, scope=scope, method=method)
-        codes: list[np.ndarray] = []
-        for whole in expand_pairs(pairs, sides(folder, generation, scope)):
-            code = _pair_codes(whole, generation.n_samples)
-            codes.append(code)
-            # A leak is a pair of the duplicates too where both steps ran: it is listed once.
-            block = take_rows(whole, np.flatnonzero(~np.isin(code, seen.get(method, _NO_CODES))))
-            if not len(block.edge):
-                continue
-            distance = pairs.hamming_distance[block.edge]
-            columns = {
-                "sample_a": block.sample_a,
-                "sample_b": block.sample_b,
-                "key_a": keys.take(block.sample_a).column(0),
-                "key_b": keys.take(block.sample_b).column(0),
-                "method": [method] * len(block.edge),
-                "similarity": pairs.similarity[block.edge],
-                "hamming_distance": pa.array(distance, mask=distance < 0),
-                "transform": [words or None for words in transforms_of(pairs, block)],
-                "is_star": block.is_star,
-            }
-            yield pa.table(columns, schema=PAIRS_SCHEMA)
-        seen[method] = np.unique(np.concatenate([seen.get(method, _NO_CODES), *codes]))
+        blocks = expand_pairs(pairs, sides(folder, generation, scope))
+        # A leak is a pair of the duplicates too where both steps ran: it is listed once.
+        new = (seen.take_new(method, block) for block in blocks)
+        yield from (_pairs_table(pairs, block, keys) for block in new if len(block.edge))
 
 
-_NO_CODES = np.empty(0, dtype=np.int64)
+def _pairs_table(pairs: PairSet, block: PairBlock, keys: RowGatherer) -> pa.Table:
+    distance = pairs.hamming_distance[block.edge]
+    columns = {
+        "sample_a": block.sample_a,
+        "sample_b": block.sample_b,
+        "key_a": keys.take(block.sample_a).column(0),
+        "key_b": keys.take(block.sample_b).column(0),
+        "method": [pairs.method] * len(block.edge),
+        "similarity": pairs.similarity[block.edge],
+        "hamming_distance": pa.array(distance, mask=distance < 0),
+        "transform": [words or None for words in transforms_of(pairs, block)],
+        "is_star": block.is_star,
+    }
+    return pa.table(columns, schema=PAIRS_SCHEMA)
 
 
-def _pair_codes(block: PairBlock, n_samples: int) -> np.ndarray:
-    """Return shape (P,), int64: a number that two rows share only if they are the same pair."""
-    low = np.minimum(block.sample_a, block.sample_b)
-    high = np.maximum(block.sample_a, block.sample_b)
-    codes: np.ndarray = low * n_samples + high
-    return codes
+class _SeenPairs:
+    """The pairs met so far by each method, whichever sample stands first. Cost: 8 bytes a pair."""
+
+    def __init__(self, n_samples: int) -> None:
+        self._n_samples = n_samples
+        self._codes: dict[str, list[np.ndarray]] = {}
+
+    def take_new(self, method: str, block: PairBlock) -> PairBlock:
+        """Return the rows of a block that are new, and keep them in mind."""
+        low, high = np.minimum(block.sample_a, block.sample_b), np.maximum(block.sample_a, block.sample_b)
+        codes = low * self._n_samples + high
+        earlier = self._codes.setdefault(method, [])
+        is_new = np.ones(len(codes), dtype=bool)
+        for some in earlier:
+            is_new &= ~np.isin(codes, some)
+        earlier.append(codes[is_new])
+        return take_rows(block, np.flatnonzero(is_new))

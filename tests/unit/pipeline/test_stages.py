@@ -53,8 +53,9 @@ def test_scan__notices_a_file_replaced_under_the_same_size_and_time(data: Path, 
     scanned(data, tmp_path / "ws")
     path = data / "train/cat/2.bmp"
     before = path.stat()
-    picture(path, 77)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    picture(data / "new.bmp", 77)
+    os.utime(data / "new.bmp", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (data / "new.bmp").replace(path)
     assert path.stat().st_size == before.st_size
     assert scanned(data, tmp_path / "ws").n_changed == 1
 
