@@ -96,14 +96,19 @@ def issues(
 def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
     import textwrap
 
-    every = sorted(rows, key=lambda r: (r["issue_type"], -r["confidence"], r["key"]))
+    every = sorted(rows, key=lambda r: (r["issue_type"], -(r["confidence"] or 0), r["key"]))
     for row in every[: limit or None]:
         group = "" if row["group_id"] is None else f"  group {row['group_id']}"
-        say(f"{row['issue_type']}  {row['confidence']:.2f}{group}  {row['key']}")
+        say(f"{row['issue_type']}  {_confidence(row)}{group}  {row['key']}")
         say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
     left = len(every) - limit if limit else 0
     if left > 0:
         hint(f"{left:,} more: --limit 0, or --format csv")
+
+
+def _confidence(row: dict[str, Any]) -> str:
+    """Spell a confidence; other tools may state none."""
+    return "-" if row["confidence"] is None else f"{row['confidence']:.2f}"
 
 
 def _print_csv(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:

@@ -24,11 +24,13 @@ from chaffinch.formats.opening import open_source
 from chaffinch.formats.reading import fetch
 from chaffinch.formats.source import Source
 from chaffinch.identity import ClassTable
+from chaffinch.pipeline.imported_findings import imported_findings
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.records import OUTCOMES
 from chaffinch.settings import MeasureSettings, ScanSettings
 from chaffinch.storage.files import remove_temporary_files
 from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.imports import IS_FROM_IMPORT, carried_info, staged_imports
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.objects import write_objects
 from chaffinch.storage.plan import Planner, ScanPlan
@@ -125,13 +127,21 @@ def scan(
         remove_temporary_files(root)
         generation = folder.current()
         measure = _measure_settings(generation, settings)
-        plan = _plan(folder, generation, source, measure=measure, settings=settings, progress=progress)
+        known = _scanned(generation)
+        plan = _plan(folder, known, source, measure=measure, settings=settings, progress=progress)
         n_measured = _measure(folder, plan, measure=measure, settings=settings, progress=progress)
         if plan.listing_digest != generation.listing_digest or pending_plans(folder):
             generation = _publish(folder, generation, plan, source=source, spec=spec, measure=measure)
         forget_pending(folder)
         plan.listing.unlink()
     return _report(folder, generation, plan, source=source, n_measured=n_measured, started=started)
+
+
+def _scanned(generation: Generation) -> Generation:
+    """Return the generation without samples that only exports told of: a scan begins anew with real ones."""
+    if IS_FROM_IMPORT not in generation.info:
+        return generation
+    return replace(generation, n_samples=0, listing_digest="", tables={})
 
 
 def _measure_settings(generation: Generation, settings: ScanSettings) -> MeasureSettings:
@@ -173,11 +183,11 @@ def _plan(
             "holds no image", where=source.dataset, hint="name the folder that the images are in"
         )
     is_foreign = plan.n_new == plan.n_listed
-    if is_foreign and generation.number == 0 and had_pending:
+    if is_foreign and not generation.n_samples and had_pending:
         # A scan of something else was broken off here and nothing of it was published: begin anew.
         forget_pending(folder)
         plan = run()
-    elif is_foreign and generation.number:
+    elif is_foreign and generation.n_samples:
         forget_pending(folder)
         raise WorkspaceError(
             f"none of the {generation.n_samples} images of this workspace is in the source",
@@ -240,9 +250,12 @@ def _publish(
     spec: SourceSpec,
     measure: MeasureSettings,
 ) -> Generation:
-    """Write the tables of the next generation; findings are dropped, since their inputs changed."""
+    """Write the tables of the next generation.
+
+    Findings of ours are dropped, since their inputs changed; those of other tools are linked anew.
+    """
     ids = settle_image_ids(plan)
-    generation = replace(generation, dataset=source.dataset)
+    published, generation = generation, replace(_scanned(generation), dataset=source.dataset)
     tables = {"samples": write_samples(folder, generation, plan, ids)}
     entries = source.classes() or ClassTable.from_names(plan.labels).entries
     columns = {name: [getattr(e, name) for e in entries] for name in CLASSES_SCHEMA.names}
@@ -250,18 +263,36 @@ def _publish(
     tables["classes"] = [folder.write_table(generation, "classes", [rows], CLASSES_SCHEMA)]
     files = [folder.root / name for name in tables["samples"]]
     tables["objects"] = [write_objects(folder, generation, files, source.objects())]
+    tables |= _imported(folder, replace(generation, tables=tables, n_samples=plan.n_samples))
     new = folder.publish(
-        generation,
+        replace(generation, tables=published.tables),
         source={**asdict(spec), "locations": list(spec.locations), "splits": dict(spec.splits)},
         measure=asdict(measure),
         listing_digest=plan.listing_digest,
         n_samples=plan.n_samples,
         next_shard=plan.next_shard,
         tables=tables,
-        info={"id_warnings": ids.warnings, "splits": plan.splits},
+        info={**carried_info(published), "id_warnings": ids.warnings, "splits": plan.splits},
     )
     remove_unused_thumbs(folder, new)
     return new
+
+
+def _imported(folder: WorkspaceFolder, generation: Generation) -> dict[str, list[str]]:
+    """Link the findings of other tools to the samples of `generation`; returns their tables.
+
+    Raises:
+        WorkspaceError: If the samples came from exports alone, and none of their images is in the source.
+    """
+    results = imported_findings(folder, generation, staged_imports(generation))
+    if IS_FROM_IMPORT in generation.info and not any(result.n_linked for result in results):
+        forget_pending(folder)
+        raise WorkspaceError(
+            "none of the images of the imported exports is in the source",
+            where=str(folder.root),
+            hint="scan the folder that the export is about, or use another workspace: -w NEW",
+        )
+    return {name: files for result in results for name, files in result.tables.items()}
 
 
 def _report(
