@@ -13,11 +13,14 @@ from typing import Annotated
 import typer
 
 import chaffinch
+from chaffinch.cli.decide import audit, tag, tags
 from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
+from chaffinch.cli.imports import import_app
 from chaffinch.cli.leaks import leaks
 from chaffinch.cli.scan import scan
 from chaffinch.cli.tables import table
+from chaffinch.cli.vl import vl
 from chaffinch.errors import ChaffinchError
 
 app = typer.Typer(
@@ -30,8 +33,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (scan, leaks, find, issues, table, demo):
+for verb in (scan, leaks, find, issues, tag, tags, audit, table, demo):
     app.command()(verb)
+app.add_typer(vl)
+app.add_typer(import_app)
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
