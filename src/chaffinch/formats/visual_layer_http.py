@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -256,7 +257,7 @@ class VisualLayerClient:
 
     def _setback(self, response: httpx.Response) -> _Setback:
         reason = f"the server answered {response.status_code}{self._text_of(response)}"
-        wait_s = _retry_after_s(response.headers.get("retry-after", ""))
+        wait_s = retry_after_s(response.headers.get("retry-after", ""))
         if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
             raise RemoteError(
                 f"{reason} and asks to wait {wait_s:.0f} s",
@@ -298,10 +299,11 @@ def _shown(url: httpx.URL) -> str:
     return str(url.copy_with(query=None, fragment=None, userinfo=b""))
 
 
-def _retry_after_s(text: str) -> float | None:
-    """Read seconds or a date; None where it is neither."""
+def retry_after_s(text: str) -> float | None:
+    """Read the header Retry-After, seconds or a date, as seconds from now; None where it is neither."""
     try:
-        return max(float(text), 0.0)
+        wait_s = float(text)
+        return max(wait_s, 0.0) if math.isfinite(wait_s) else None
     except ValueError:
         pass
     try:
