@@ -214,7 +214,7 @@ class _Export:
         n_items, n_expected = self._store.n_items, self.n_expected
         n_text = "an unknown number" if n_expected is None else f"{n_expected - n_items:,} of {n_expected:,}"
         n_large = len(self._levels[-1].too_large) if self._levels else 0
-        large = f"; {n_large:,} clusters are over the server's cap at each threshold" if n_large else ""
+        large = f"; clusters over the server's cap at each threshold: {n_large:,}" if n_large else ""
         what = f"{n_text} media items could not be had{large}"
         if self._options.accept_missing:
             self._progress.note(f"{what}; written without them, as asked")

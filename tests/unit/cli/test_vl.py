@@ -292,7 +292,7 @@ def test_export__what_cannot_be_split_is_refused_and_resumed(visual_layer, run, 
     target = tmp_path / "out.json"
     status, _, err = run("vl", "export", DATASET, "--to", target, *FAST)
     assert status == 1
-    assert "24 of 30 media items could not be had; 1 clusters are over the server's cap" in err
+    assert "24 of 30 media items could not be had; clusters over the server's cap at each threshold: 1" in err
     assert not target.exists()
     visual_layer.levels.append(split_in(ids, 10, "f"))
     visual_layer.exported.clear()
