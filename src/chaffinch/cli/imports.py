@@ -140,6 +140,8 @@ def print_import_report(report: ImportReport) -> None:
         say(f"  {issue_type:<18}{count:>12,} issues")
     if found.n_objects:
         say(f"  {found.n_objects:,} boxes")
+    if report.n_tags:
+        say(f"  {report.n_tags:,} tags of people there, now decisions of origin import")
     if found.n_repeated:
         say(f"{found.n_repeated:,} findings stand there more than once and count once")
     for why, count in found.unused.most_common():
@@ -149,3 +151,51 @@ def print_import_report(report: ImportReport) -> None:
     for warning in report.warnings:
         say(f"note: {warning}")
     say(f"done in {duration(report.wall_s)} ({duration(report.cpu_s)} of CPU)")
+
+
+@import_app.command("manifest")
+def import_manifest(
+    file: Annotated[Path, typer.Argument(help="Edited manifest, or the CSV that a review page saved.")],
+    *,
+    workspace: WorkspaceOption,
+    reviewer: Annotated[str, typer.Option("--reviewer", help="Who edited it, where a row does not say.")],
+) -> None:
+    """Bring an edited manifest back: what was changed in it becomes decisions.
+
+    A row is compared with what it said when it was written and with the decisions since. Where both changed,
+    the conflict is shown, nothing of the row is taken, and the exit status is 3.
+
+    Example:
+
+        chaffinch import manifest manifests/imagenet1k_tagged_manifest.csv -w ws --reviewer Saeed
+    """
+    from chaffinch.pipeline.import_manifest import import_manifest as run_import
+
+    report = run_import(workspace, file, reviewer=reviewer)
+    say(f"{report.n_rows:,} rows")
+    for kind, what in _MANIFEST_COUNTS.items():
+        if report.counts.get(kind):
+            say(f"  {report.counts[kind]:>10,} {what}")
+    for batch in report.batches:
+        hint(f"undo with: chaffinch tag -w {workspace} --undo {batch} --reviewer NAME")
+    for returned in report.left[:SHOWN_ROWS]:
+        image = returned.line.image_path or returned.line.image_id
+        hint(f"{file} row {returned.line.row}, {image}: {returned.kind}: {returned.reason}")
+    if len(report.left) > SHOWN_ROWS:
+        hint(f"and {len(report.left) - SHOWN_ROWS:,} more")
+    if report.counts.get("conflict"):
+        raise typer.Exit(CONFLICTS)
+
+
+_MANIFEST_COUNTS = {
+    "taken": "edited, now decisions",
+    "same": "edited to what is decided already",
+    "untouched": "untouched",
+    "conflict": "in conflict with later decisions: not taken",
+    "refused": "not usable: not taken",
+}
+CONFLICTS = 3
+"""Exit status of an import that met conflicts."""
+
+SHOWN_ROWS = 20
+"""Rows that were not taken and are listed."""

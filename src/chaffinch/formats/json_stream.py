@@ -123,8 +123,8 @@ class JsonListReader:
                 if n_waiting > MAX_VALUE_CHARS or not self._refill(n_waiting):
                     raise self._fault(error.msg, at=error.pos) from error
                 continue
-            # A number at the very end of the buffer may go on behind it.
-            if end == len(self._text) and self._refill():
+            # A number near the end of the buffer ("1.") may go on behind it.
+            if _BEGUN_WORD.fullmatch(self._text, end) and self._refill():
                 continue
             self._at = end
             return value

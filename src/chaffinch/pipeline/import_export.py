@@ -28,6 +28,7 @@ from chaffinch.formats.names import SeenNames
 from chaffinch.formats.visual_layer import OpenedExport, open_visual_layer
 from chaffinch.identity import ClassTable, slug
 from chaffinch.pipeline.imported_findings import ImportedFindings, imported_findings
+from chaffinch.pipeline.imported_tags import log_imported_tags
 from chaffinch.pipeline.linking import NOT_FOUND, SampleIndex
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.records import ExportedItem, Measurement, SampleRef
@@ -96,6 +97,8 @@ class ImportReport:
     """Rows of `samples`."""
     findings: ImportedFindings
     """What came of all exports of this tool."""
+    n_tags: int
+    """Tags of people in the tool that are new in the decision log."""
     unused_file: Path
     """CSV with every row that could not be used."""
     warnings: list[str]
@@ -252,6 +255,7 @@ class _Run:
             tables=tables,
             info={**generation.info, IMPORTS: imports_info(imports)},
         )
+        n_tags = log_imported_tags(self._folder.root, (tag for result in results for tag in result.tags))
         forget_pending(self._folder)
         remove_unused_imports(self._folder, imports)
         (self._folder.root / "listing.parquet").unlink(missing_ok=True)
@@ -262,6 +266,7 @@ class _Run:
             n_new_samples=n_new,
             n_samples=generation.n_samples,
             findings=own,
+            n_tags=n_tags,
             unused_file=self._folder.root / IMPORTS / f"{self._tool}_unused.csv",
             warnings=self._warnings,
             wall_s=time.perf_counter() - started[0],

@@ -8,7 +8,7 @@ everything else is joined. What cannot be used is written to ``imports/<tool>_un
 from __future__ import annotations
 
 import csv
-import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from chaffinch.formats.export_table import MISSING_TEXTS
 from chaffinch.formats.names import SeenNames
-from chaffinch.identity import ClassTable, finding_id, object_key
-from chaffinch.pipeline.linking import NAMELESS, REASONS, SampleIndex
-from chaffinch.records import ClassEntry
+from chaffinch.identity import finding_id
+from chaffinch.pipeline.imported_subjects import LinkedBoxes, LinkedSamples
+from chaffinch.pipeline.linking import NAMELESS, REASONS
 from chaffinch.storage.files import atomic_path
 from chaffinch.storage.findings import IMPORT_SCOPE, write_issues
 from chaffinch.storage.folder import Generation, WorkspaceFolder
@@ -30,12 +28,29 @@ from chaffinch.storage.imports import IMPORTS, StagedImport, staged_batches
 from chaffinch.storage.issues import IssueRows
 from chaffinch.storage.plan import text_digests
 from chaffinch.storage.schema import OBJECTS_SCHEMA
-from chaffinch.taxonomy import ISSUE_TYPES
+from chaffinch.taxonomy import ISSUE_TYPES, TAGS
 
 EXAMPLES_PER_REASON = 3
-_TEXT_COLUMNS = ["key", "given_label", "pixels_digest", "bytes_digest"]
 _UNUSED_HEADER = ["export", "place", "image_id", "image_path", "issue_type", "why"]
 _TOOL_NAMES = {"visual-layer": "Visual Layer", "fastdup": "fastdup", "cleanlab": "cleanlab"}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTag:
+    """One tag of the taxonomy that somebody gave in another tool."""
+
+    tool: str
+    """visual-layer, fastdup or cleanlab."""
+    export: str
+    """SHA-256 of the export that says so."""
+    key: str
+    """Key of the sample or box."""
+    content_digest: str | None
+    """Of the sample; None where no bytes are at hand."""
+    tag: str
+    """Word of the taxonomy."""
+    assigned: str | None
+    """When, as the export writes it."""
 
 
 @dataclass(slots=True)
@@ -56,6 +71,8 @@ class ImportedFindings:
     """Findings that another row, or a newer export, states too."""
     n_objects: int = 0
     """Boxes that became rows of `objects`."""
+    tags: list[ImportedTag] = field(default_factory=list)
+    """Tags of the taxonomy that people gave in the tool."""
     unused: Counter[str] = field(default_factory=Counter)
     """Rows that could not be used, by reason."""
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -77,7 +94,7 @@ def imported_findings(
     """
     if not imports:
         return []
-    samples = _Samples(folder, generation)
+    samples = LinkedSamples(folder, generation)
     results = []
     for tool in dict.fromkeys(entry.tool for entry in imports):
         own = [entry for entry in reversed(imports) if entry.tool == tool]
@@ -85,52 +102,11 @@ def imported_findings(
     return results
 
 
-class _Samples:
-    """The samples that findings are linked to, and the words for them."""
-
-    def __init__(self, folder: WorkspaceFolder, generation: Generation) -> None:
-        self.index = SampleIndex(folder, generation)
-        self._texts = folder.read(generation, "samples", columns=_TEXT_COLUMNS).combine_chunks()
-        rows = folder.read(generation, "classes").to_pylist()
-        self.classes = ClassTable([ClassEntry(**row) for row in rows])
-        self._spelling = self._label_spelling()
-        names = Counter(text for e in self.classes.entries for text in {e.class_id, e.name})
-        self._shared = {text for text, count in names.items() if count > 1}
-        self.next_object_id = 0
-        self.known_objects: dict[str, int] = {}
-        for batch in folder.batches(generation, "objects", columns=["object_id", "key"]):
-            self.known_objects.update(
-                zip(batch.column("key").to_pylist(), batch.column("object_id").to_pylist(), strict=True)
-            )
-            self.next_object_id += len(batch)
-
-    def texts(self, sample_ids: np.ndarray) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._texts.take(pa.array(sample_ids)).to_pylist()
-        return rows
-
-    def _label_spelling(self) -> str:
-        """Return which field of a class the given labels are spelled by."""
-        labels = set(pc.unique(self._texts.column("given_label")).to_pylist()) - {None}
-        for name in ("class_id", "name", "index"):
-            if labels <= {str(getattr(entry, name)) for entry in self.classes.entries}:
-                return name
-        return ""
-
-    def suggested(self, text: str | None) -> str | None:
-        """Spell a suggested label as the given labels are; None for one that two classes share."""
-        if text is None:
-            return None
-        entry = self.classes.resolve(text)
-        if entry is not None:
-            return str(getattr(entry, self._spelling)) if self._spelling else text
-        return None if text in self._shared or text.lower() in MISSING_TEXTS else text
-
-
 class _Importer:
     """The imports of one tool, newest first."""
 
     def __init__(
-        self, tool: str, folder: WorkspaceFolder, generation: Generation, *, samples: _Samples
+        self, tool: str, folder: WorkspaceFolder, generation: Generation, *, samples: LinkedSamples
     ) -> None:
         self._folder = folder
         self._generation = generation
@@ -149,7 +125,7 @@ class _Importer:
             self._unused.writerow(_UNUSED_HEADER)
             for entry in imports:
                 self._list_unlinked(entry, linked[entry.folder])
-            boxes = _Boxes(self._folder, self._samples)
+            boxes = LinkedBoxes(self._folder, self._samples)
             name = f"objects/{scope}"
             rows = (table for entry in imports for table in boxes.tables(entry, linked[entry.folder]))
             file = self._folder.write_table(self._generation, name, rows, OBJECTS_SCHEMA)
@@ -160,6 +136,8 @@ class _Importer:
                 (self._folder.root / file).unlink()
             issues = (part for entry in imports for part in self._issues(entry, linked[entry.folder], boxes))
             result.tables |= write_issues(self._folder, self._generation, scope, issues)
+            for entry in imports:
+                self._take_tags(entry, linked[entry.folder], boxes)
         return result
 
     def _list_unlinked(self, entry: StagedImport, linked: np.ndarray) -> None:
@@ -184,7 +162,7 @@ class _Importer:
             examples.append(f"{entry.name} {place}: {names[-1] or names[0] or ''}")
         self._unused.writerow([entry.name, place, names[0], names[-1], issue_type, why])
 
-    def _issues(self, entry: StagedImport, linked: np.ndarray, boxes: _Boxes) -> Iterator[IssueRows]:
+    def _issues(self, entry: StagedImport, linked: np.ndarray, boxes: LinkedBoxes) -> Iterator[IssueRows]:
         """Yield the issue rows of one export, a batch at a time."""
         own = [np.empty(0, "S16")]
         for batch in staged_batches(self._folder, entry, "issues"):
@@ -196,13 +174,14 @@ class _Importer:
             found = boxes.ids_of(entry, rows)
             subjects = list(zip(sample_ids[usable].tolist(), found, strict=True))
             own.append(text_digests([_same(s, row) for s, row in zip(subjects, rows, strict=True)]))
-            yield self._issue_rows(subjects, rows, is_repeated=np.isin(own[-1], self._newer))
+            yield self._issue_rows(subjects, rows, boxes, is_repeated=np.isin(own[-1], self._newer))
         self._newer = np.union1d(self._newer, np.concatenate(own))
 
     def _issue_rows(
         self,
         subjects: Sequence[tuple[int, str | None]],
         rows: Sequence[dict[str, Any]],
+        boxes: LinkedBoxes,
         *,
         is_repeated: np.ndarray,
     ) -> IssueRows:
@@ -213,7 +192,8 @@ class _Importer:
             if is_repeated[number] or not self._seen.add(whole):
                 self._result.n_repeated += 1
             else:
-                self._add(part, subject, row, texts[number])
+                box_key = None if subject[1] is None else boxes.key(subject[1])
+                self._add(part, subject, row, {**texts[number], "box_key": box_key})
         return part
 
     def _list_unknown(self, entry: StagedImport, rows: pa.RecordBatch, sample_ids: np.ndarray) -> None:
@@ -224,12 +204,32 @@ class _Importer:
             why = f"unknown issue type {word!r}"
             self._not_used(entry, row["place"], None, key, why, issue_type=word)
 
+    def _take_tags(self, entry: StagedImport, linked: np.ndarray, boxes: LinkedBoxes) -> None:
+        """Collect the tags of the taxonomy on linked images, and list the others."""
+        for batch in staged_batches(self._folder, entry, "tags"):
+            sample_ids = linked[batch.column("item").to_numpy()]
+            usable = np.flatnonzero(sample_ids >= 0)
+            rows = batch.take(pa.array(usable)).to_pylist()
+            texts = self._samples.texts(sample_ids[usable])
+            keys = boxes.keys_of(entry, rows, [text["key"] for text in texts])
+            for row, text, key in zip(rows, texts, keys, strict=True):
+                tag = re.sub(r"[\s-]+", "_", row["name"].strip().lower())
+                if tag not in TAGS:
+                    why = f"the tag {row['name']!r} is none of the taxonomy's"
+                    self._not_used(entry, row["place"], None, key, why)
+                    continue
+                content = text["pixels_digest"] or text["bytes_digest"]
+                self._result.tags.append(
+                    ImportedTag(entry.tool, entry.sha256, key, content, tag, row["assigned"])
+                )
+
     def _add(
         self, rows: IssueRows, subject: tuple[int, str | None], row: dict[str, Any], text: dict[str, Any]
     ) -> None:
         sample_id, object_id = subject
         kind = row["issue_type"]
         content = text["pixels_digest"] or text["bytes_digest"] or text["key"]
+        box = "" if text["box_key"] is None else text["box_key"][len(text["key"]) :]
         label = text["given_label"] if ISSUE_TYPES[kind] == "label" else None
         tool = self._result.tool
         suggested = self._samples.suggested(row["suggested_label"])
@@ -243,7 +243,7 @@ class _Importer:
         rows.add(
             (sample_id, text["key"]),
             kind,
-            finding_id=finding_id(kind, [content if object_id is None else f"{content}#{object_id}"], label),
+            finding_id=finding_id(kind, [content + box], label),
             confidence=row["confidence"],
             reason=row["reason"] or _sentence(tool, row),
             evidence={name: value for name, value in evidence.items() if value is not None},
@@ -272,79 +272,3 @@ def _sentence(tool: str, row: dict[str, Any]) -> str:
         numbers.append(f"group formed at similarity {row['threshold']:.4g}")
     told = f" ({', '.join(numbers)})" if numbers else ""
     return f"{_TOOL_NAMES.get(tool, tool)} flags {row['written_type']}{told}."
-
-
-class _Boxes:
-    """The boxes of a tool's exports: which row of `objects` each one is."""
-
-    def __init__(self, folder: WorkspaceFolder, samples: _Samples) -> None:
-        self._folder = folder
-        self._samples = samples
-        self._ids: dict[str, np.ndarray] = {}
-        self._items: dict[str, np.ndarray] = {}
-        self._own: dict[int, tuple[float, ...]] = {}
-        self.n_written = 0
-
-    def tables(self, entry: StagedImport, linked: np.ndarray) -> Iterator[pa.Table]:
-        """Yield the boxes that are new, as `OBJECTS_SCHEMA`; note the object id of every box."""
-        ids: list[int] = []
-        items = [np.empty(0, np.int64)]
-        for batch in staged_batches(self._folder, entry, "objects"):
-            owners = batch.column("item").to_numpy()
-            items.append(owners)
-            sample_ids = linked[owners]
-            keys = iter(self._samples.texts(sample_ids[sample_ids >= 0]))
-            new: list[dict[str, Any]] = []
-            for sample_id, row in zip(sample_ids.tolist(), batch.to_pylist(), strict=True):
-                ids.append(-1 if sample_id < 0 else self._place(row, sample_id, next(keys)["key"], new))
-            if new:
-                yield pa.Table.from_pylist(new, schema=OBJECTS_SCHEMA)
-        self._ids[entry.folder] = np.array(ids, dtype=np.int64)
-        self._items[entry.folder] = np.concatenate(items)
-
-    def _place(self, row: dict[str, Any], sample_id: int, key: str, new: list[dict[str, Any]]) -> int:
-        """Return the object id of a box; appends it to `new` where it is not known yet."""
-        known = self._samples.known_objects
-        box = {name: row[name] for name in ("x", "y", "width", "height")}
-        annotation_id = row["original_id"]
-        if not annotation_id or "#" in annotation_id:
-            annotation_id = _made_id(row)
-        namesake = known.get(object_key(key, annotation_id), -1)
-        if self._own.get(namesake, tuple(box.values())) != tuple(box.values()):
-            # Two boxes of one export with one id: each gets its own.
-            annotation_id = _made_id(row)
-        box_key = object_key(key, annotation_id)
-        if box_key in known:
-            return known[box_key]
-        object_id = self._samples.next_object_id
-        self._samples.next_object_id += 1
-        known[box_key] = object_id
-        self._own[object_id] = tuple(box.values())
-        self.n_written += 1
-        new.append(
-            {
-                "object_id": object_id,
-                "sample_id": sample_id,
-                "key": box_key,
-                "annotation_id": annotation_id,
-                "given_label": row["label"],
-                **box,
-            }
-        )
-        return object_id
-
-    def ids_of(self, entry: StagedImport, rows: Sequence[dict[str, Any]]) -> list[str | None]:
-        """Return the object id, as text, of the box that each staged row is about; None for images."""
-        items, ids = self._items[entry.folder], self._ids[entry.folder]
-        found: list[str | None] = []
-        for row in rows:
-            number = row["object_number"]
-            first = 0 if number is None else int(np.searchsorted(items, row["item"]))
-            found.append(None if number is None else str(int(ids[first + number])))
-        return found
-
-
-def _made_id(row: dict[str, Any]) -> str:
-    """Return an id made from a box's place and label; another export of the same box yields the same."""
-    text = "\0".join(str(row[name]) for name in ("label", "x", "y", "width", "height"))
-    return "box-" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()

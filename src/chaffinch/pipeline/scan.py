@@ -24,7 +24,8 @@ from chaffinch.formats.opening import open_source
 from chaffinch.formats.reading import fetch
 from chaffinch.formats.source import Source
 from chaffinch.identity import ClassTable
-from chaffinch.pipeline.imported_findings import imported_findings
+from chaffinch.pipeline.imported_findings import ImportedFindings, imported_findings
+from chaffinch.pipeline.imported_tags import log_imported_tags
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.records import OUTCOMES
 from chaffinch.settings import MeasureSettings, ScanSettings
@@ -263,7 +264,8 @@ def _publish(
     tables["classes"] = [folder.write_table(generation, "classes", [rows], CLASSES_SCHEMA)]
     files = [folder.root / name for name in tables["samples"]]
     tables["objects"] = [write_objects(folder, generation, files, source.objects())]
-    tables |= _imported(folder, replace(generation, tables=tables, n_samples=plan.n_samples))
+    imported = _imported(folder, replace(generation, tables=tables, n_samples=plan.n_samples))
+    tables |= {name: files for result in imported for name, files in result.tables.items()}
     new = folder.publish(
         replace(generation, tables=published.tables),
         source={**asdict(spec), "locations": list(spec.locations), "splits": dict(spec.splits)},
@@ -274,12 +276,13 @@ def _publish(
         tables=tables,
         info={**carried_info(published), "id_warnings": ids.warnings, "splits": plan.splits},
     )
+    log_imported_tags(folder.root, (tag for result in imported for tag in result.tags))
     remove_unused_thumbs(folder, new)
     return new
 
 
-def _imported(folder: WorkspaceFolder, generation: Generation) -> dict[str, list[str]]:
-    """Link the findings of other tools to the samples of `generation`; returns their tables.
+def _imported(folder: WorkspaceFolder, generation: Generation) -> list[ImportedFindings]:
+    """Link the findings of other tools to the samples of `generation`.
 
     Raises:
         WorkspaceError: If the samples came from exports alone, and none of their images is in the source.
@@ -292,7 +295,7 @@ def _imported(folder: WorkspaceFolder, generation: Generation) -> dict[str, list
             where=str(folder.root),
             hint="scan the folder that the export is about, or use another workspace: -w NEW",
         )
-    return {name: files for result in results for name, files in result.tables.items()}
+    return results
 
 
 def _report(

@@ -78,6 +78,7 @@ STAGED_TAGS_SCHEMA = pa.schema(
         pa.field("name", _TEXT),
         pa.field("assigned", _TEXT),
         pa.field("object_number", pa.int32()),
+        pa.field("place", pa.int64()),
     ]
 )
 _SCHEMAS = {
@@ -226,7 +227,8 @@ def _columns(batch: Sequence[ExportedItem], start: int) -> dict[str, dict[str, l
         },
         "tags": {
             "item": [n for n, _ in tags],
-            **_fields([tag for _, tag in tags], STAGED_TAGS_SCHEMA.names[1:]),
+            **_fields([tag for _, tag in tags], STAGED_TAGS_SCHEMA.names[1:-1]),
+            "place": [batch[n - start].place for n, _ in tags],
         },
     }
 
