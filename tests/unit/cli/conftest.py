@@ -288,9 +288,15 @@ class StoreHandler(_Handler):
         self.reset()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients hang up and are killed here on purpose, and stderr is what tests look at."""
+
+
 def _served(handler: type[_Handler], state: VisualLayer) -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"state": state}))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), type("Handler", (handler,), {"state": state}))
     threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01), daemon=True).start()
     return server
 
