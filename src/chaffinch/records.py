@@ -327,6 +327,9 @@ class Decision:
     """Batch whose event about this subject is taken back; the event then says nothing else."""
     origin: str = PERSON
     """`person`, `import`, or ``policy:NAME@VERSION``."""
+    findings: str | None = None
+    """Ids of all findings that the subject had when it was decided, comma between: what a decision about the
+    subject as a whole answers. '' where there were none; None where nobody noted them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Act:
         content_digest: str | None = None,
         finding_id: str | None = None,
         undo_of: str | None = None,
+        findings: str | None = None,
     ) -> Decision:
         """Return event `number` of the batch; the number must not come twice."""
         return Decision(
@@ -76,6 +77,7 @@ class Act:
             note=saying.note,
             undo_of=undo_of,
             origin=self.origin,
+            findings=findings,
             time_utc=self.time_utc,
         )
 

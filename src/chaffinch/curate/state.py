@@ -105,15 +105,21 @@ def _void_batches(undone_by: Mapping[str, list[str]]) -> frozenset[str]:
     """Return the batches with an undo that holds, which an undo does that has none itself."""
     is_void: dict[str, bool] = {}
     for batch in undone_by:
-        stack = [batch]
-        while stack:
-            top = stack[-1]
-            open_undos = [u for u in undone_by.get(top, ()) if u not in is_void and u not in stack]
-            if open_undos:
-                stack += open_undos
-            else:
-                is_void[stack.pop()] = any(not is_void.get(u, True) for u in undone_by.get(top, ()))
+        _settle(batch, undone_by, is_void)
     return frozenset(batch for batch, void in is_void.items() if void)
+
+
+def _settle(batch: str, undone_by: Mapping[str, list[str]], is_void: dict[str, bool]) -> None:
+    """Find out whether a batch is void, and so whether each undo in the chain above it is."""
+    chain = [batch]
+    while chain:
+        undos = undone_by.get(chain[-1], ())
+        # Undos go round in circles only in a log that no program of ours wrote; then the circle is cut.
+        unsettled = [undo for undo in undos if undo not in is_void and undo not in chain]
+        if unsettled:
+            chain.append(unsettled[0])
+        else:
+            is_void[chain.pop()] = any(not is_void.get(undo, True) for undo in undos)
 
 
 def _state(entries: list[LoggedDecision]) -> SubjectState:

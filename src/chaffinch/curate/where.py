@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as pads
 
@@ -57,12 +58,50 @@ _SELECT = """
     ), others AS (
         SELECT sample_id, arg_max(suggested_label, coalesce(confidence, 0)) AS suggested_label
         FROM issues WHERE suggested_label IS NOT NULL GROUP BY sample_id
+    ), known AS (
+        SELECT sample_id, string_agg(DISTINCT finding_id, ',' ORDER BY finding_id) AS findings
+        FROM issues GROUP BY sample_id
     )
     SELECT s.sample_id, s.key, CAST(s.image_id AS VARCHAR), s.image_path, s.given_label,
         coalesce(s.pixels_digest, s.bytes_digest), coalesce(h.suggested_label, o.suggested_label),
-        h.n_findings
-    FROM hits h JOIN samples s USING (sample_id) LEFT JOIN others o USING (sample_id) ORDER BY s.sample_id
+        h.n_findings, coalesce(k.findings, '')
+    FROM hits h JOIN samples s USING (sample_id) LEFT JOIN others o USING (sample_id)
+        LEFT JOIN known k USING (sample_id) ORDER BY s.sample_id
 """
+
+_SELECT_FINDINGS = """
+    WITH joined AS ({joined}), others AS (
+        SELECT sample_id, arg_max(suggested_label, coalesce(confidence, 0)) AS suggested_label
+        FROM issues WHERE suggested_label IS NOT NULL GROUP BY sample_id
+    ), known AS (
+        SELECT sample_id, string_agg(DISTINCT finding_id, ',' ORDER BY finding_id) AS findings
+        FROM issues GROUP BY sample_id
+    )
+    SELECT j.key, j.finding_id, j.method, coalesce(j.pixels_digest, j.bytes_digest),
+        coalesce(j.suggested_label, o.suggested_label), coalesce(k.findings, '')
+    FROM (SELECT * FROM joined WHERE (
+{expression}
+    )) j LEFT JOIN others o USING (sample_id) LEFT JOIN known k USING (sample_id)
+    WHERE j.object_id IS NULL ORDER BY j.sample_id, j.finding_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedFinding:
+    """One sample with one of its findings, or with none, that an expression names."""
+
+    key: str
+    """Key of the sample."""
+    finding_id: str | None
+    """The finding; None for a sample that nothing was found in."""
+    method: str | None
+    """How it was found."""
+    content_digest: str | None
+    """As in `Selected`."""
+    suggested_label: str | None
+    """Of this finding, else of the sample's surest one."""
+    findings: str
+    """As in `Selected`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +124,8 @@ class Selected:
     """Of the surest of the findings selected, else of the surest of all; None where nothing suggests one."""
     n_findings: int
     """Findings selected."""
+    findings: str
+    """Ids of all its findings, comma between; see `Decision.findings`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +177,29 @@ class FindingsQuery:
         Raises:
             UsageError: If it is no expression, or names a column that is not there.
         """
+        return [Selected(*row) for row in self._evaluate(_SELECT, expression, where=where)]
+
+    def select_findings(self, expression: str, *, where: str) -> list[SelectedFinding]:
+        """Return the findings of whole images for which `expression` holds, by `sample_id`; as `select`."""
+        return [SelectedFinding(*row) for row in self._evaluate(_SELECT_FINDINGS, expression, where=where)]
+
+    def is_about_findings(self, expression: str) -> bool:
+        """Tell whether a checked expression names a column of `issues`, not of samples alone."""
+        columns = {name.lower() for name in ISSUES_SCHEMA.names} - {"sample_id", "key"}
+        tree = _syntax_tree(self._connection, expression)
+        return any(
+            str(name).lower() in columns
+            for part in _parts(tree)
+            if part.get("class") == "COLUMN_REF"
+            for name in part["column_names"]
+        )
+
+    def _evaluate(self, query: str, expression: str, *, where: str) -> list[tuple[Any, ...]]:
         check_expression(self._connection, expression, where=where)
         try:
-            query = _SELECT.format(joined=_JOINED, expression=expression)
-            rows = self._connection.execute(query).fetchall()
+            return self._connection.execute(query.format(joined=_JOINED, expression=expression)).fetchall()
         except duckdb.Error as error:
             raise _not_understood(error, expression, self.columns(), where=where) from error
-        return [Selected(*row) for row in rows]
 
     def by_name(self, names: Sequence[str]) -> Selection:
         """Return the samples that have these keys or image ids."""
@@ -155,11 +212,14 @@ class FindingsQuery:
         found = dict(rows)
         several = [name for name, sample_ids in found.items() if len(sample_ids) > 1]
         unknown = [name for name in wanted.column(0).to_pylist() if name not in found]
-        single = pa.array([ids[0] for ids in found.values() if len(ids) == 1], pa.int64())
-        self._register("singles", pa.table({"number": single}))
+        single = np.array([ids[0] for ids in found.values() if len(ids) == 1], dtype=np.int64)
+        return Selection(self.by_number(single), tuple(unknown), tuple(several))
+
+    def by_number(self, sample_ids: np.ndarray) -> list[Selected]:
+        """Return the samples with these ids, shape (N,) int64, by `sample_id`."""
+        self._register("singles", pa.table({"number": sample_ids}))
         query = _SELECT.format(joined=_JOINED, expression="sample_id IN (SELECT number FROM singles)")
-        rows = self._connection.execute(query).fetchall()
-        return Selection([Selected(*row) for row in rows], tuple(unknown), tuple(several))
+        return [Selected(*row) for row in self._connection.execute(query).fetchall()]
 
     def columns(self) -> list[str]:
         """Return the names that an expression may use."""
@@ -187,9 +247,7 @@ def check_expression(connection: duckdb.DuckDBPyConnection, expression: str, *, 
     Raises:
         UsageError: If it is a statement, several, incomplete, or asks for more than columns and values.
     """
-    text = f"SELECT 1 WHERE (\n{expression}\n)"
-    row = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
-    tree = json.loads(row[0] if row else "{}")
+    tree = _syntax_tree(connection, expression)
     if tree.get("error", True):
         what = f"is no SQL expression: {tree.get('error_message', 'it cannot be parsed')}"
         raise UsageError(what, where=f"{where} {expression!r}", hint=_EXAMPLE)
@@ -204,9 +262,10 @@ def check_expression(connection: duckdb.DuckDBPyConnection, expression: str, *, 
     )
     if not is_plain:
         raise UsageError("is more than an expression", where=f"{where} {expression!r}", hint=_EXAMPLE)
-    for part in _classes(node["where_clause"]):
-        if part in _REFUSED:
-            what = f"holds {_REFUSED[part]}; columns, values and operators are allowed"
+    for part in _parts(node["where_clause"]):
+        kind = str(part.get("class", ""))
+        if kind in _REFUSED:
+            what = f"holds {_REFUSED[kind]}; columns, values and operators are allowed"
             raise UsageError(what, where=f"{where} {expression!r}", hint=_EXAMPLE)
 
 
@@ -214,13 +273,21 @@ _CLAUSES = ("modifiers", "group_expressions", "group_sets", "having", "sample", 
 _EXAMPLE = "such as --where \"issue_type = 'mislabel' and confidence > 0.9\""
 
 
-def _classes(tree: Any) -> Iterator[str]:
-    """Yield the class of every part of a syntax tree."""
+def _syntax_tree(connection: duckdb.DuckDBPyConnection, expression: str) -> dict[str, Any]:
+    """Return DuckDB's syntax tree of a query with the expression as its condition."""
+    text = f"SELECT 1 WHERE (\n{expression}\n)"
+    row = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
+    tree: dict[str, Any] = json.loads(row[0] if row else "{}")
+    return tree
+
+
+def _parts(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every part of a syntax tree."""
     stack = [tree]
     while stack:
         part = stack.pop()
         if isinstance(part, dict):
-            yield str(part.get("class", ""))
+            yield part
             stack += part.values()
         elif isinstance(part, list):
             stack += part

@@ -1,16 +1,16 @@
 """The tagging manifest: a CSV with one row for each image, written for people and read back from them.
 
 The first fifteen columns are the guide's. `row_hash` closes a row: it records what the row said when it was
-written, so that a row that somebody edited is told from one that nobody touched, whoever wrote the file since.
-docs/formats.md is normative. Paths, ids and labels are never changed; a note or reason that a spreadsheet
-would take for a formula gets an apostrophe before it, which reading takes away again.
+written, so that a row that somebody edited is told from one that nobody touched, whoever wrote the file
+since. docs/formats.md is normative. Paths, ids and labels are never changed; a note or reason that a
+spreadsheet would take for a formula gets an apostrophe before it, which reading takes away again.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,8 @@ UNDECIDED = "none"
 
 _FREE_TEXTS = ("vl_reason", "notes")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_QUOTE = '"'
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 _ACTIONS_EMPTY = frozenset(("", "nan", "null", "<na>", UNDECIDED))
 
 
@@ -62,6 +64,10 @@ class ManifestDecision:
     """'' where it is empty or equals the given label."""
     notes: str
     """As typed."""
+
+
+NOTHING_DECIDED = ManifestDecision((), UNDECIDED, "", "")
+"""The decision of a row that nobody touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,12 @@ class ManifestLine:
     @property
     def is_edited(self) -> bool:
         """Whether the row says something else than when it was written."""
-        return decision_hash(self.decision) != self.row_hash
+        return decision_hash(self.decision) != self.base_hash
 
-
-NOTHING_DECIDED = ManifestDecision((), UNDECIDED, "", "")
-"""The decision of a row that nobody touched."""
+    @property
+    def base_hash(self) -> str:
+        """`row_hash`; that of a row that nobody touched where a manifest has no such column."""
+        return self.row_hash or decision_hash(NOTHING_DECIDED)
 
 
 def decision_hash(decision: ManifestDecision) -> str:
@@ -133,13 +140,17 @@ def write_manifest(path: Path, rows: Iterable[Mapping[str, str]], *, more: Seque
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as out,
     ):
-        # Lone carriage returns are quoted only where the line end holds one.
-        writer = csv.writer(out, lineterminator="\r\n")
-        writer.writerow(columns)
+        out.write(_text(columns))
         for row in rows:
             n_rows += 1
-            writer.writerow(_cells(row, columns))
+            out.write(_text(_cells(row, columns)))
     return n_rows
+
+
+def _text(cells: Sequence[str]) -> str:
+    # Not csv.writer: before Python 3.13 it leaves a lone carriage return unquoted, which splits the row.
+    quoted = (f'"{c.replace(_QUOTE, _QUOTE * 2)}"' if _NEEDS_QUOTES.search(c) else c for c in cells)
+    return ",".join(quoted) + "\n"
 
 
 def _cells(row: Mapping[str, str], columns: Sequence[str]) -> list[str]:

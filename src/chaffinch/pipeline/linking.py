@@ -99,6 +99,15 @@ class SampleIndex:
             digests.append(text_digests([path or "" for path in batch.column("path").to_pylist()]))
         return _without_shared_tails(np.concatenate(linked), np.concatenate(tails), np.concatenate(digests))
 
+    def link_rows(
+        self, ids: Sequence[str | None], paths: Sequence[str | None], splits: Sequence[str | None]
+    ) -> np.ndarray:
+        """Return shape (n_rows,) int64 as `link` does, for rows that are in memory."""
+        texts = {"item_id": ids, "path": paths, "split": splits}
+        batch = pa.record_batch({name: pa.array(column, pa.string()) for name, column in texts.items()})
+        found, is_tail = self._link_batch(batch, by_tail=True)
+        return _without_shared_tails(found, is_tail, text_digests([path or "" for path in paths]))
+
     def _link_batch(self, batch: pa.RecordBatch, *, by_tail: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the samples of a batch of items, and a mask of those found by the path's tail alone."""
         ids, paths, splits = (batch.column(n).to_pylist() for n in ("item_id", "path", "split"))

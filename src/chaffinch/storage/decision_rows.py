@@ -41,6 +41,7 @@ HASHED_COLUMNS = (
     "note",
     "undo_of",
     "origin",
+    "findings",
 )
 """Every column but `prev_hash` and `hash`; all are part of the hash."""
 
@@ -92,6 +93,7 @@ def chained_rows(
             _storable(decision.note),
             decision.undo_of,
             _storable(decision.origin),
+            decision.findings,
         )
         digest = row_hash(values, prev_hash=prev_hash)
         yield (*values, prev_hash, digest)

@@ -28,7 +28,7 @@ WAIT_S = 60
 """How long a writer waits for the others."""
 
 _INTEGERS = ("seq", "version")
-_MAY_BE_EMPTY = ("finding_id", "content_digest", "new_label", "undo_of")
+_MAY_BE_EMPTY = ("finding_id", "content_digest", "new_label", "undo_of", "findings")
 _METADATA = sa.MetaData()
 
 

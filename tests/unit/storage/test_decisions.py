@@ -176,7 +176,7 @@ def sqlite(path: Path):  # type: ignore[no-untyped-def]
         ("UPDATE decisions SET seq = 0 WHERE seq = 1", 1),
         ("INSERT INTO decisions SELECT log, 6, version, 'new', batch_id, time_utc, reviewer, how, subject,"
          " key, finding_id, content_digest, tags_added, tags_removed, action, new_label, note, undo_of,"
-         " origin, hash, hash FROM decisions WHERE seq = 5", 6),
+         " origin, findings, hash, hash FROM decisions WHERE seq = 5", 6),
     ],
 )  # fmt: skip
 def test_audit__names_the_first_broken_event(tmp_path: Path, tamper: str, broken_seq: int) -> None:
