@@ -97,18 +97,17 @@ def run_case(case: str, export: Path, n: int) -> None:
             reader = JsonListReader(file, where="export", list_key="media_items")
             quality = {"n_items": sum(1 for _ in reader)}
     else:
-        quality = import_case(export, is_into_scan=case.endswith("scanned"))
+        quality = import_case(export)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cpu_s = time.process_time() - started
     print(json.dumps({"case": case, "n": n, "cpu_s": round(cpu_s, 1), "peak_mb": round(peak_mb), **quality}))
 
 
-def import_case(export: Path, *, is_into_scan: bool) -> dict:
-    """Import into a new workspace, or into one whose samples lie in other folders."""
+def import_case(export: Path) -> dict:
+    """Import into a new workspace."""
     from chaffinch.pipeline.import_export import VISUAL_LAYER, import_exports
 
-    root = Path(os.environ["BENCH_WORKSPACE"]) if is_into_scan else Path(tempfile.mkdtemp()) / "ws"
-    report = import_exports(root, [export], tool=VISUAL_LAYER)
+    report = import_exports(Path(tempfile.mkdtemp()) / "ws", [export], tool=VISUAL_LAYER)
     found = report.findings
     return {
         "n_linked": found.n_linked,

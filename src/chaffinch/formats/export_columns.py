@@ -14,7 +14,7 @@ from chaffinch.errors import TableError, UsageError
 from chaffinch.formats.export_table import known_columns
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "image_id": ("image_id", "id", "media_id", "img_id", "sample_id", "uuid"),
+    "image_id": ("image_id", "id", "media_id", "img_id", "uuid"),
     "image_path": (
         *("image_path", "path", "file_path", "filepath", "file_name", "filename", "file"),
         *("img_path", "image_filename", "image", "img_filename", "uri"),
