@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
 from chaffinch.cli.imports import import_app
 from chaffinch.cli.leaks import leaks
+from chaffinch.cli.policy import policy_app
+from chaffinch.cli.resolve import resolve
 from chaffinch.cli.scan import scan
 from chaffinch.cli.tables import table
 from chaffinch.cli.vl import vl
@@ -33,10 +36,11 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (scan, leaks, find, issues, tag, tags, audit, table, demo):
+for verb in (scan, leaks, find, issues, tag, tags, resolve, audit, table, demo):
     app.command()(verb)
 app.add_typer(vl)
 app.add_typer(import_app)
+app.add_typer(policy_app)
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
@@ -86,7 +90,7 @@ def _report_fault(error: BaseException) -> int:
     return 1
 
 
-def run_reporting_errors(command: typer.Typer) -> None:
+def run_reporting_errors(command: Callable[[], object]) -> None:
     """Run a command line; exit with its status."""
     try:
         command()

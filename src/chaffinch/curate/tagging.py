@@ -93,7 +93,9 @@ def _event(act: Act, number: int, sample: Selected, *, saying: Saying, labels: L
     if saying.action == "relabel" and saying.new_label is None and sample.suggested_label is not None:
         suggestion = labels.spelled(sample.suggested_label)
         saying = Saying(saying.tags_added, saying.tags_removed, saying.action, suggestion, saying.note)
-    return act.event(number, sample.key, saying, content_digest=sample.content_digest, findings=sample.findings)
+    return act.event(
+        number, sample.key, saying, content_digest=sample.content_digest, findings=sample.findings
+    )
 
 
 def write_tagging(root: Path, plan: TagPlan) -> AppendResult:

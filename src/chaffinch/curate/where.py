@@ -248,7 +248,7 @@ def check_expression(connection: duckdb.DuckDBPyConnection, expression: str, *, 
         UsageError: If it is a statement, several, incomplete, or asks for more than columns and values.
     """
     tree = _syntax_tree(connection, expression)
-    if tree.get("error", True):
+    if tree.get("error", True) or not expression.strip():
         what = f"is no SQL expression: {tree.get('error_message', 'it cannot be parsed')}"
         raise UsageError(what, where=f"{where} {expression!r}", hint=_EXAMPLE)
     statements = tree["statements"]
