@@ -213,15 +213,16 @@ class _Importer:
             texts = self._samples.texts(sample_ids[usable])
             keys = boxes.keys_of(entry, rows, [text["key"] for text in texts])
             for row, text, key in zip(rows, texts, keys, strict=True):
-                tag = re.sub(r"[\s-]+", "_", row["name"].strip().lower())
-                if tag not in TAGS:
-                    why = f"the tag {row['name']!r} is none of the taxonomy's"
-                    self._not_used(entry, row["place"], None, key, why)
-                    continue
-                content = text["pixels_digest"] or text["bytes_digest"]
-                self._result.tags.append(
-                    ImportedTag(entry.tool, entry.sha256, key, content, tag, row["assigned"])
-                )
+                self._take_tag(entry, row, text, key=key)
+
+    def _take_tag(self, entry: StagedImport, row: dict[str, Any], text: dict[str, Any], *, key: str) -> None:
+        tag = re.sub(r"[\s-]+", "_", row["name"].strip().lower())
+        if tag not in TAGS:
+            why = f"the tag {row['name']!r} is none of the taxonomy's"
+            self._not_used(entry, row["place"], None, key, why)
+            return
+        content = text["pixels_digest"] or text["bytes_digest"]
+        self._result.tags.append(ImportedTag(entry.tool, entry.sha256, key, content, tag, row["assigned"]))
 
     def _add(
         self, rows: IssueRows, subject: tuple[int, str | None], row: dict[str, Any], text: dict[str, Any]
