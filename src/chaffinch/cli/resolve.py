@@ -46,9 +46,9 @@ def resolve(
 
         chaffinch resolve -w ws --to cleaning
     """
+    from chaffinch.curate.answers import ResolveSettings
     from chaffinch.curate.policy import LEAK_SIDES
     from chaffinch.curate.policy_apply import applied_policies
-    from chaffinch.curate.resolve import ResolveSettings
     from chaffinch.pipeline.resolve import resolve as run_resolve
     from chaffinch.pipeline.resolve_artifacts import exceeded_limits, summarise, write_artifacts
 

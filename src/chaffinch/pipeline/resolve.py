@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from chaffinch.curate.answers import Case, Finding, ResolveSettings
 from chaffinch.curate.attach import Attached, attach
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.policy_apply import Point, leak_points
-from chaffinch.curate.resolve import Case, Finding, ResolveSettings, Settled, looseness, settle
+from chaffinch.curate.resolve import Settled, looseness, settle
 from chaffinch.curate.state import SubjectState, fold, standing
 from chaffinch.detect.groups import rank_of
 from chaffinch.pipeline.copies import NOT_RULED, CopyRules, copies_to_remove, group_pairs
