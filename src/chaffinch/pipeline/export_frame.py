@@ -127,10 +127,10 @@ def _normalised(findings: Sequence[tuple[ExportedItem, ExportedIssue | None]]) -
         "image_path": _text([item.path for item, _ in findings]),
         "split": _text([item.split or split_of(item.path, ()) for item, _ in findings]),
         "label": _whole_or_text([item.given_label for item, _ in findings]),
-        "vl_flag_type": _text([i and (i.issue_type or i.written_type) for i in issues]),
+        "vl_flag_type": _text([None if i is None else i.issue_type or i.written_type for i in issues]),
         "vl_confidence": pd.Series(confidences, dtype="float64"),
-        "vl_suggested_label": _text([i and i.suggested_label for i in issues]),
-        "vl_reason": _text([i and i.reason for i in issues]),
+        "vl_suggested_label": _text([None if i is None else i.suggested_label for i in issues]),
+        "vl_reason": _text([None if i is None else i.reason for i in issues]),
     }
     return pd.DataFrame(columns)
 

@@ -23,6 +23,7 @@ _TEXTS = (
     "batch_id",
     "subject",
     "finding_id",
+    "findings",
     "content_digest",
     "how",
     "undo_of",
