@@ -2,7 +2,7 @@
 
 A voice is a person, policy or import. Its newest word about a point counts. A decision about the sample as a
 whole answers the point `WHOLE` and the findings that existed when it was made; one about a finding answers
-that alone; a tag that rejects findings (`taxonomy.TAGS`) keeps the sample as far as they are concerned. A remove
+that alone; a tag that rejects findings (`taxonomy.TAGS`) keeps the sample as far as they go. A remove
 whose tags name nothing but copies answers the question of copies alone.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,14 @@ def _attached(samples: pa.Table, log: list[LoggedDecision]) -> Attached:
 
 def _issues(folder: WorkspaceFolder, generation: Generation) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for table in sorted(t for t in generation.tables if t.startswith("issues/")):
-        for batch in folder.batches(generation, table, columns=_ISSUE_COLUMNS):
-            for row in batch.to_pylist():
-                if row["object_id"] is None:
-                    found[row["key"]].append(row)
+    batches = (
+        batch
+        for table in sorted(t for t in generation.tables if t.startswith("issues/"))
+        for batch in folder.batches(generation, table, columns=_ISSUE_COLUMNS)
+    )
+    for row in chain.from_iterable(batch.to_pylist() for batch in batches):
+        if row["object_id"] is None:
+            found[row["key"]].append(row)
     for rows in found.values():
         rows.sort(key=lambda r: (-(r["confidence"] or 0.0), r["issue_type"], r["source"], r["finding_id"]))
     return dict(found)
@@ -234,10 +238,9 @@ def _take_out_copies(
 def _foreign_groups(findings: Mapping[str, list[Finding]], numbers: Mapping[str, int]) -> Iterator[list[int]]:
     """Yield the duplicate groups of other tools, of which no pairs are stored."""
     groups: dict[str, list[int]] = defaultdict(list)
-    for key, own in findings.items():
-        for finding in own:
-            if finding.group is not None and finding.is_original is None and key in numbers:
-                groups[finding.group].append(numbers[key])
+    for number, finding in _grouped(findings, numbers):
+        if finding.is_original is None and finding.group is not None:
+            groups[finding.group].append(number)
     yield from (members for _, members in sorted(groups.items()) if len(set(members)) > 1)
 
 
@@ -270,18 +273,20 @@ def _put_originals(
     rules: CopyRules, findings: Mapping[str, list[Finding]], numbers: Mapping[str, int]
 ) -> None:
     """Let the original of each group with a copy that should go stand for election too, in place."""
-    asked: dict[str, int] = {}
-    originals: list[tuple[str, int]] = []
+    asked: dict[str | None, int] = defaultdict(lambda: NOT_RULED)
+    for number, finding in _grouped(findings, numbers):
+        asked[finding.group] = max(asked[finding.group], int(rules.looseness[number]))
+    for number, finding in _grouped(findings, numbers):
+        if finding.is_original:
+            rules.original_looseness[number] = max(rules.original_looseness[number], asked[finding.group])
+
+
+def _grouped(
+    findings: Mapping[str, list[Finding]], numbers: Mapping[str, int]
+) -> Iterator[tuple[int, Finding]]:
+    """Yield the findings that belong to a group, with the sample id of each."""
     for key, own in findings.items():
-        for finding in own:
-            if finding.group is None or finding.is_original is None or key not in numbers:
-                continue
-            if finding.is_original:
-                originals.append((finding.group, numbers[key]))
-            level = int(rules.looseness[numbers[key]])
-            asked[finding.group] = max(asked.get(finding.group, NOT_RULED), level)
-    for group, number in originals:
-        rules.original_looseness[number] = max(rules.original_looseness[number], asked[group])
+        yield from ((numbers[key], f) for f in own if f.group is not None and key in numbers)
 
 
 def _rank(samples: pa.Table, findings: Mapping[str, list[Finding]], rules: CopyRules) -> np.ndarray:

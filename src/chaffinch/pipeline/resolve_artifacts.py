@@ -230,7 +230,7 @@ def _flags(issues: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {
         "vl_flag_type": ";".join(dict.fromkeys(row["issue_type"] for row in issues)),
         "vl_confidence": "" if first["confidence"] is None else f"{first['confidence']:.6g}",
-        "vl_suggested_label": first["suggested_label"] or "",
+        "vl_suggested_label": next((r["suggested_label"] for r in issues if r["suggested_label"]), ""),
         "vl_reason": first["reason"],
     }
 
