@@ -215,9 +215,10 @@ def release_files(folder: Path) -> list[str]:
 
 def _walk(folder: Path) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
-        links = [name for name in folders if os.path.islink(os.path.join(root, name))]
-        below = os.path.relpath(root, folder)
-        yield from (os.path.normpath(os.path.join(below, name)) for name in (*names, *links))
+        place = Path(root)
+        links = [name for name in folders if (place / name).is_symlink()]
+        below = place.relative_to(folder)
+        yield from (str(below / name) for name in (*names, *links))
 
 
 def _line(digest: str, name: str) -> bytes:

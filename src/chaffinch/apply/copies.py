@@ -14,7 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from chaffinch.errors import UsageError
@@ -100,7 +100,7 @@ def _plain_path(picture: NamedPicture) -> str:
     name = picture.key.rpartition("/")[2]
     if name.startswith("."):
         name = f"%2E{name[1:]}"
-    if os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
+    if PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES:
         name += _SUFFIX_OF_FORMAT.get(picture.format or "", ".jpg")
     folders = [IMAGES, class_folder(picture.split)]
     if picture.label:
@@ -110,7 +110,8 @@ def _plain_path(picture: NamedPicture) -> str:
 
 def _free_path(path: str, key: str, taken: set[str]) -> str:
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass")).hexdigest()
-    start, ending = os.path.splitext(path)
+    ending = PurePosixPath(path).suffix
+    start = path.removesuffix(ending)
     for length in range(8, len(digest)):
         found = f"{start}__{digest[:length]}{ending}"
         if found not in taken:
@@ -157,7 +158,7 @@ def _link(source: str, target: Path) -> None:
 def _clone(source: str, target: Path) -> bool:
     """Make `target` share the blocks of `source`; False, and nothing there, where that cannot be."""
     try:
-        with open(source, "rb") as reader, target.open("xb") as writer:
+        with Path(source).open("rb") as reader, target.open("xb") as writer:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
     except OSError as error:
         target.unlink(missing_ok=True)

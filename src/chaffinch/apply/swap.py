@@ -1,7 +1,8 @@
 """Puts a folder that was built beside its target in the target's place, all at once.
 
-A release is built in ``.NAME.chaffinch-new`` beside the folder NAME and then swapped with it, so that a killed
-process leaves the old release or the new one, never half of one. `recover` clears away what it left besides.
+A release is built in ``.NAME.chaffinch-new`` beside the folder NAME and then swapped with it, so that a
+killed process leaves the old release or the new one, never half of one. `recover` clears away what else it
+left.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ def _put_in_place(staging: Path, target: Path, old: Path) -> None:
         staging.rename(target)
     elif not _exchange(staging, target):
         target.rename(old)
-        staging.rename(target)
+        try:
+            staging.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
 
 
 def _exchange(first: Path, second: Path) -> bool:

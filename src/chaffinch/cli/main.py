@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import chaffinch
+from chaffinch.cli.apply import apply, verify
 from chaffinch.cli.decide import audit, tag, tags
 from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (scan, leaks, find, issues, tag, tags, resolve, audit, table, demo):
+for verb in (scan, leaks, find, issues, tag, tags, resolve, apply, verify, audit, table, demo):
     app.command()(verb)
 app.add_typer(vl)
 app.add_typer(import_app)

@@ -61,7 +61,7 @@ def resolve(
     _print_open(resolution, summary)
     exceeded = exceeded_limits(summary, applied_policies(workspace))
     if exceeded:
-        _print_exceeded(exceeded)
+        print_exceeded(exceeded)
         raise typer.Exit(FOUND_SOMETHING)
     paths = write_artifacts(resolution, to)
     for path in paths:
@@ -112,7 +112,8 @@ def _print_some(what: str, lines: Sequence[str]) -> None:
         say(f"  and {len(lines) - SHOWN:,} more; the manifest's column resolution has them")
 
 
-def _print_exceeded(exceeded: Sequence[Exceeded]) -> None:
+def print_exceeded(exceeded: Sequence[Exceeded]) -> None:
+    """Print the limits that are exceeded, as a table."""
     say("more would be removed than the policy allows:")
     say("    removed    allowed  limit")
     for one in exceeded[: 4 * SHOWN]:

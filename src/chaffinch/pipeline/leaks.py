@@ -21,6 +21,9 @@ from chaffinch.storage.findings import leak_scope, read_pairs, scopes, write_iss
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import PairSet
 
+PHASH_THRESHOLDS = "phash_thresholds"
+"""Where a workspace notes, by scope, the largest Hamming distance that leaks were searched with."""
+
 
 def scan_pair(
     root: Path,
@@ -112,4 +115,7 @@ def keep_leaks(
         tables |= write_pairs(folder, generation, scope, pairs)
     rows = leak_issues(folder, generation, every, side=side, phash_threshold=phash_threshold)
     tables |= write_issues(folder, generation, scope, [rows])
-    return folder.publish(generation, tables=tables)
+    thresholds = dict(generation.info.get(PHASH_THRESHOLDS, {}))
+    if "perceptual" in searched:
+        thresholds[scope] = phash_threshold
+    return folder.publish(generation, tables=tables, info={**generation.info, PHASH_THRESHOLDS: thresholds})
