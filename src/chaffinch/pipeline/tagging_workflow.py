@@ -267,19 +267,19 @@ class VLTaggingWorkflow:
         """
         self._check_manifest()
         path = Path(output_path).expanduser()
-        rows = self._texts()
-        keep_decided(path, rows)
+        if path.exists():
+            keep_decided(path, list(self._texts()))
         more = [name for name in self.tagged_data.columns if name not in MANIFEST_COLUMNS]
-        write_manifest(path, rows, more=more)
+        write_manifest(path, self._texts(), more=more)
         with atomic_path(events_path(path)) as temporary:
             temporary.write_text("".join(self._event_lines()), encoding="utf-8")
         return path
 
-    def _texts(self) -> list[dict[str, str]]:
-        """Return the manifest as texts."""
-        columns = {name: [_cell(v) for v in self.tagged_data[name].tolist()] for name in self.tagged_data}
-        names = [str(name) for name in columns]
-        return [dict(zip(names, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    def _texts(self) -> Iterator[dict[str, str]]:
+        """Stream the manifest as texts."""
+        names = [str(name) for name in self.tagged_data.columns]
+        columns = (map(_cell, self.tagged_data[name].tolist()) for name in self.tagged_data.columns)
+        return (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
 
     def _event_lines(self) -> Iterator[str]:
         digest = hashlib.sha256(self.vl_export_path.read_bytes()).hexdigest()
@@ -307,7 +307,7 @@ class VLTaggingWorkflow:
         self._check_manifest()
         return write_review_page(
             Path(output_path).expanduser(),
-            self._texts(),
+            list(self._texts()),
             dataset=self.dataset_name,
             roots=(Path(), self.vl_export_path.parent),
             n_per_page=n_per_page,
@@ -321,8 +321,6 @@ def events_path(manifest: Path) -> Path:
 
 def keep_decided(path: Path, rows: Sequence[Mapping[str, str]]) -> Path | None:
     """Copy a manifest aside that holds decisions which `rows` lack; return the copy, if any."""
-    if not path.exists():
-        return None
     new = {(row["image_id"], row["image_path"]): as_decision(row) for row in rows}
     decided = (line for line in read_manifest(path) if line.decision != NOTHING_DECIDED)
     if all(new.get((line.image_id, line.image_path)) == line.decision for line in decided):
