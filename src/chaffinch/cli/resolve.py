@@ -67,6 +67,7 @@ def resolve(
     for path in paths:
         hint(f"wrote {path}")
     _print_warnings(resolution, summary, workspace)
+    hint(f"next: chaffinch apply -w {workspace} --to RELEASE")
     if strict and summary.disagreements:
         raise typer.Exit(FOUND_SOMETHING)
 

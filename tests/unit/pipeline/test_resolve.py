@@ -228,6 +228,24 @@ def test_policy__a_changed_version_takes_back_only_what_it_no_longer_says(
     assert (decisions.action[decisions.undo_of.notna()] == "none").all()
 
 
+def test_policy__rules_alone_and_all_copies(shell: Shell, tmp_path: Path) -> None:
+    leak = "  - {where: \"issue_type = 'leak' and split = 'val'\", tags: [train_test_leak], action: remove}"
+    text = shell("policy", "apply", policy(tmp_path, "duplicates: remove", "rules:", leak))
+    assert "4 samples, 4 of them decided anew" in text
+    shell("resolve", "--to", tmp_path / "out")
+    assert removed(tmp_path / "out") == ["cat/b.png", "dog/b.png", "cat/v.png", "dog/x.png"]
+    decisions = Workspace(shell.workspace).table("decisions")
+    assert set(decisions.origin) == {"policy:house@1"}
+    assert set(decisions.finding_id.notna()) == {True}
+
+
+def test_policy__a_rule_that_cannot_be_evaluated_names_file_and_line(shell: Shell, tmp_path: Path) -> None:
+    path = policy(tmp_path, "rules:", "  - {where: confidance > 0.5, action: remove}")
+    text = shell("policy", "apply", path, status=2)
+    assert f"{path} line 4" in text
+    assert "confidance" in text
+
+
 def test_policy__dry_run_writes_nothing(shell: Shell) -> None:
     assert "nothing was written" in shell("policy", "apply", "--dry-run")
     assert len(Workspace(shell.workspace).table("decisions")) == 0
