@@ -8,6 +8,7 @@ ChaffinchError
 ├── SchemaError         an array or table inside the program has the wrong shape or type
 ├── WorkspaceError      a workspace cannot be opened or written
 │   └── LockedError     another process writes to it
+├── RemoteError         a server refuses, cannot be reached, or answers what cannot be used
 └── MissingExtraError   an optional package is not installed
 
 Each carries *where*, *what* went wrong and a *hint* that names the command or change that helps. Messages
@@ -87,6 +88,14 @@ class LockedError(WorkspaceError):
     def __init__(self, what: str, *, where: str, holder_pid: int | None, hint: str = "") -> None:
         super().__init__(what, where=where, hint=hint)
         self.holder_pid = holder_pid
+
+
+class RemoteError(ChaffinchError):
+    """A server refuses, cannot be reached, or answers what cannot be used."""
+
+    def __init__(self, what: str, *, where: str = "", status: int | None = None, hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.status = status
 
 
 class MissingExtraError(ChaffinchError):

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from chaffinch.taxonomy import Action
+
 Outcome = Literal["ok", "missing", "broken", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = ("ok", "missing", "broken", "skipped")
 
@@ -199,3 +201,146 @@ class LeakPair:
     """Absolute path or URL of the file that holds the train image."""
     test_uri: str
     """Absolute path or URL of the file that holds the test image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedIssue:
+    """One finding of another tool, turned round to our directions."""
+
+    issue_type: str | None
+    """Our singular word; None where `written_type` is none of ours."""
+    written_type: str
+    """The word in the export."""
+    confidence: float | None = None
+    """0..1, higher is surer; None where the export states none."""
+    suggested_label: str | None = None
+    """Label that the tool holds for right, as written."""
+    reason: str | None = None
+    """The tool's words, unchanged; None where it gives none."""
+    group_id: str | None = None
+    """Group of duplicates, as written."""
+    threshold: float | None = None
+    """Similarity at which that group was formed, 0..1, higher is stricter."""
+    object_number: int | None = None
+    """Position, in `ExportedItem.objects`, of the box that is meant; None for the whole image."""
+    place: int = 0
+    """Row of the table, or number of the item from 1, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedTag:
+    """One tag that a user of another tool gave to an image or a box."""
+
+    name: str
+    """As written."""
+    assigned: str | None = None
+    """When, as written; None where the export does not say."""
+    object_number: int | None = None
+    """As in `ExportedIssue`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedObject:
+    """One labelled box of an exported image."""
+
+    original_id: str | None
+    """Id of the annotation as written; None where it has none of its own."""
+    label: str
+    """Class name."""
+    source: str | None
+    """Who gave the label: User, Model, ...; None where the export does not say."""
+    bbox_xywh: tuple[float, float, float, float]
+    """Left, top, width, height in pixels of the original image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedItem:
+    """One image, or one row about an image, of another tool's export."""
+
+    item_id: str | None
+    """The export's id of the image as written; None where it has none."""
+    path: str | None
+    """The image's path or name as written; None where it has none."""
+    given_label: str | None = None
+    """Label that the dataset came with."""
+    split: str | None = None
+    """Split as the export names it; None where it names none."""
+    uniqueness: float | None = None
+    """0..1, low where many are alike."""
+    cluster_id: str | None = None
+    """Cluster of similar images, as written."""
+    media_type: str | None = None
+    """`image`, `video_frame`, ... as written."""
+    is_path_unique: bool = True
+    """False where rows with one id may still speak of several images, told apart by their paths."""
+    place: int = 0
+    """Row of the table, or number of the item from 1, for messages."""
+    issues: tuple[ExportedIssue, ...] = ()
+    """What was found in it."""
+    objects: tuple[ExportedObject, ...] = ()
+    """Its boxes."""
+    tags: tuple[ExportedTag, ...] = ()
+    """What people said of it."""
+
+
+Subject = Literal["sample", "object", "pair"]
+How = Literal["looked", "batch", "audit"]
+
+PERSON, IMPORT, POLICY_PREFIX = "person", "import", "policy:"
+"""`Decision.origin` of people, of other tools' files, and what a policy's begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One event of the decision log: what somebody said about one subject. Never changed, only followed."""
+
+    event_id: str
+    """Made by whoever decides (`curate.events.new_id`), so that the same event is never kept twice."""
+    batch_id: str
+    """Shared by all events of one act; what an undo names."""
+    key: str
+    """Key of the sample or object; of a pair, both keys with a TAB between."""
+    reviewer: str
+    """Name of the person; of a policy or import, its own name."""
+    time_utc: str
+    """When it was decided, ISO 8601 with six decimals and Z: texts sort as times do."""
+    subject: Subject = "sample"
+    """What `key` names."""
+    finding_id: str | None = None
+    """The finding answered; None speaks of the subject as a whole."""
+    content_digest: str | None = None
+    """`pixels_digest` of the sample when it was decided, else its `bytes_digest`; by it a decision finds a
+    sample that was moved."""
+    how: How = "batch"
+    """`looked`: at this one; `batch`: many at a time; `audit`: drawn at random within a score band."""
+    tags_added: tuple[str, ...] = ()
+    """Words of the taxonomy."""
+    tags_removed: tuple[str, ...] = ()
+    """Words of the taxonomy."""
+    action: Action = "none"
+    """keep, remove, relabel; none says nothing."""
+    new_label: str | None = None
+    """Label to give, spelled as the given labels are; None where none was named."""
+    note: str = ""
+    """The reviewer's own words."""
+    undo_of: str | None = None
+    """Batch whose event about this subject is taken back; the event then says nothing else."""
+    origin: str = PERSON
+    """`person`, `import`, or ``policy:NAME@VERSION``."""
+    findings: str | None = None
+    """Ids of all findings that the subject had when it was decided, comma between: what a decision about the
+    subject as a whole answers. '' where there were none; None where nobody noted them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDecision:
+    """A decision with its place in the log's chain."""
+
+    seq: int
+    """1, 2, 3, ... without gaps."""
+    decision: Decision
+    """What was decided."""
+    prev_hash: str
+    """`hash` of the event before; 64 zeros for the first."""
+    hash: str
+    """SHA-256 over `prev_hash` and everything else of the row, 64 hex digits."""

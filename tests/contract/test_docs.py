@@ -15,8 +15,11 @@ import pytest
 from typer.main import get_command
 
 from chaffinch.cli.guide_leaks import parser as guide_parser
+from chaffinch.cli.guide_tagging import parser as tagging_parser
 from chaffinch.cli.main import app
 from chaffinch.formats.leak_csv import COLUMNS as LEAK_COLUMNS
+from chaffinch.formats.manifest_csv import COLUMNS as MANIFEST_COLUMNS
+from chaffinch.storage.decision_table import DECISIONS_SCHEMA
 from chaffinch.storage.export import TABLES as EXPORTED_TABLES
 from chaffinch.storage.findings import PAIRS_SCHEMA
 from chaffinch.storage.issues import ISSUES_SCHEMA
@@ -95,6 +98,8 @@ def test_docs__commands_parse(page: str, words: list[str]) -> None:
             VERBS[words[1]].make_context(words[1], words[2:])
     if "train_test_leak_detection.py" in words:
         guide_parser().parse_args(words[words.index("train_test_leak_detection.py") + 1 :])
+    if "vl_tagging_workflow.py" in words:
+        tagging_parser().parse_args(words[words.index("vl_tagging_workflow.py") + 1 :])
     if words[0] == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert [w for w in words[1:] if "=" not in w and w not in targets] == [], page
@@ -182,6 +187,7 @@ TABLES: dict[str, Sequence[str]] = {
     "classes": CLASSES_SCHEMA.names,
     "issues": ISSUES_SCHEMA.names,
     "pairs": PAIRS_SCHEMA.names,
+    "decisions": DECISIONS_SCHEMA.names,
 }
 
 
@@ -191,7 +197,11 @@ def test_docs__the_tables_are_those_that_can_be_written() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "columns"),
-    [*((f"Table `{name}`", columns) for name, columns in TABLES.items()), ("The leak report", LEAK_COLUMNS)],
+    [
+        *((f"Table `{name}`", columns) for name, columns in TABLES.items()),
+        ("The leak report", LEAK_COLUMNS),
+        ("The manifest", MANIFEST_COLUMNS),
+    ],
 )
 def test_docs__formats_md_has_exactly_the_columns(heading: str, columns: Sequence[str]) -> None:
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")

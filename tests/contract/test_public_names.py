@@ -55,10 +55,17 @@ def command_names() -> Iterator[str]:
 
     from chaffinch.cli.main import app
 
-    group: Any = get_command(app)
+    yield from verb_names(get_command(app), "chaffinch")
+
+
+def verb_names(group: Any, above: str) -> Iterator[str]:
+    """Yield the lines of a command's verbs and, below a verb that has some, of its own."""
     for verb, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from verb_names(command, f"{above} {verb}")
+            continue
         words = ["/".join([*p.opts, *p.secondary_opts]) for p in command.params if p.name != "help"]
-        yield f"$ chaffinch {verb} " + " ".join(words)
+        yield f"$ {above} {verb} " + " ".join(words)
 
 
 def public_names() -> str:

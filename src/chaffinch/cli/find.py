@@ -108,7 +108,7 @@ def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) ->
     shown = heapq.nsmallest(limit, counted, key=_surest) if limit else sorted(counted, key=_surest)
     for row in shown:
         group = "" if row["group_id"] is None else f"  group {row['group_id']}"
-        say(f"{row['issue_type']}  {row['confidence']:.2f}{group}  {row['key']}")
+        say(f"{row['issue_type']}  {_confidence(row)}{group}  {row['key']}")
         say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
     if not shown:
         hint("nothing is found so far: chaffinch find looks for duplicates, chaffinch leaks between splits")
@@ -118,7 +118,12 @@ def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) ->
 
 
 def _surest(row: dict[str, Any]) -> tuple[str, float, str]:
-    return row["issue_type"], -row["confidence"], row["key"]
+    return row["issue_type"], -(row["confidence"] or 0.0), row["key"]
+
+
+def _confidence(row: dict[str, Any]) -> str:
+    """Spell a confidence; other tools may state none."""
+    return "-" if row["confidence"] is None else f"{row['confidence']:.2f}"
 
 
 def _print_csv(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:

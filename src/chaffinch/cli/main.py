@@ -15,12 +15,18 @@ from typing import Annotated, ParamSpec
 import typer
 
 import chaffinch
+from chaffinch.cli.apply import apply, verify
+from chaffinch.cli.decide import audit, tag, tags
 from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
+from chaffinch.cli.imports import import_app
 from chaffinch.cli.leaks import leaks
 from chaffinch.cli.output import hint
+from chaffinch.cli.policy import policy_app
+from chaffinch.cli.resolve import resolve
 from chaffinch.cli.scan import scan
 from chaffinch.cli.tables import table
+from chaffinch.cli.vl import vl
 from chaffinch.errors import ChaffinchError
 
 app = typer.Typer(
@@ -109,8 +115,10 @@ def _reporting_interruptions(verb: Callable[P, None]) -> Callable[P, None]:
     return run_verb
 
 
-for _verb in (scan, leaks, find, issues, table, demo):
+for _verb in (scan, leaks, find, issues, tag, tags, resolve, apply, verify, audit, table, demo):
     app.command()(_reporting_interruptions(_verb))
+for _group in (import_app, policy_app, vl):
+    app.add_typer(_group)
 
 
 def run_reporting_errors(command: Callable[[], object]) -> None:

@@ -11,7 +11,7 @@ from chaffinch.cli.output import WorkspaceOption, hint
 
 
 def table(
-    name: Annotated[str, typer.Argument(help="samples, objects, issues, pairs or classes.")],
+    name: Annotated[str, typer.Argument(help="samples, objects, issues, pairs, classes or decisions.")],
     *,
     workspace: WorkspaceOption,
     to: Annotated[Path, typer.Option("--to", help="File to write; .parquet or .csv.")],

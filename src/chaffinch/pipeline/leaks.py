@@ -19,7 +19,14 @@ from chaffinch.pipeline.columns import Thumbnails, load_columns
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.settings import METHODS, LeakSettings, ScanSettings
-from chaffinch.storage.findings import leak_scope, read_pairs, scopes, write_issues, write_pairs
+from chaffinch.storage.findings import (
+    PHASH_THRESHOLDS,
+    leak_scope,
+    read_pairs,
+    scopes,
+    write_issues,
+    write_pairs,
+)
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import PairSet
 
@@ -164,4 +171,7 @@ def keep_leaks(
         tables |= write_pairs(folder, generation, pairs, scope=scope)
     rows = leak_issues(folder, generation, every, side=side, phash_threshold=phash_threshold)
     tables |= write_issues(folder, generation, [rows], scope=scope)
-    return folder.publish(generation, tables=tables)
+    thresholds = dict(generation.info.get(PHASH_THRESHOLDS, {}))
+    if "perceptual" in searched:
+        thresholds[scope] = phash_threshold
+    return folder.publish(generation, tables=tables, info={**generation.info, PHASH_THRESHOLDS: thresholds})

@@ -25,12 +25,15 @@ from chaffinch.formats.opening import open_source
 from chaffinch.formats.reading import fetch
 from chaffinch.formats.source import Source
 from chaffinch.identity import ClassTable
+from chaffinch.pipeline.imported_findings import ImportedFindings, imported_findings
+from chaffinch.pipeline.imported_tags import log_imported_tags
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.records import OUTCOMES
 from chaffinch.settings import MeasureSettings, ScanSettings
 from chaffinch.storage.files import remove_temporary_files
-from chaffinch.storage.findings import is_finding
+from chaffinch.storage.findings import PHASH_THRESHOLDS, is_finding
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
+from chaffinch.storage.imports import IS_FROM_IMPORT, carried_info, staged_imports
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.objects import write_objects
 from chaffinch.storage.plan import Planner, ScanPlan
@@ -131,7 +134,8 @@ def scan(
         remove_temporary_files(root)
         generation = folder.current()
         measure = _measure_settings(generation, settings)
-        plan = _plan(folder, generation, source, measure=measure, settings=settings, progress=progress)
+        known = _scanned(generation)
+        plan = _plan(folder, known, source, measure=measure, settings=settings, progress=progress)
         n_measured = _measure(folder, plan, measure=measure, settings=settings, progress=progress)
         had_findings = any(map(is_finding, generation.tables))
         if plan.listing_digest != generation.listing_digest or pending_plans(folder):
@@ -141,6 +145,13 @@ def scan(
     report = _report(folder, generation, plan, source=source, n_measured=n_measured, started=started)
     has_findings = any(map(is_finding, generation.tables))
     return replace(report, has_dropped_findings=had_findings and not has_findings)
+
+
+def _scanned(generation: Generation) -> Generation:
+    """Return the generation without samples that only exports told of: a scan begins anew with real ones."""
+    if IS_FROM_IMPORT not in generation.info:
+        return generation
+    return replace(generation, n_samples=0, listing_digest="", tables={})
 
 
 def _measure_settings(generation: Generation, settings: ScanSettings) -> MeasureSettings:
@@ -182,11 +193,11 @@ def _plan(
             "holds no image", where=source.dataset, hint="name the folder that the images are in"
         )
     is_foreign = plan.n_new == plan.n_listed
-    if is_foreign and generation.number == 0 and had_pending:
+    if is_foreign and not generation.n_samples and had_pending:
         # A scan of something else was broken off here and nothing of it was published: begin anew.
         forget_pending(folder)
         plan = run()
-    elif is_foreign and generation.number:
+    elif is_foreign and generation.n_samples:
         forget_pending(folder)
         raise WorkspaceError(
             f"none of the {generation.n_samples} images of this workspace is in the source",
@@ -251,9 +262,12 @@ def _publish(
     spec: SourceSpec,
     measure: MeasureSettings,
 ) -> Generation:
-    """Write the tables of the next generation; findings stay if nothing that they rest on changed."""
+    """Write the tables of the next generation.
+
+    Findings of ours stay if nothing that they rest on changed; those of other tools are linked anew.
+    """
     ids = settle_image_ids(plan)
-    generation = replace(generation, dataset=source.dataset)
+    published, generation = generation, replace(_scanned(generation), dataset=source.dataset)
     tables = {"samples": write_samples(folder, generation, plan, ids=ids)}
     entries = source.classes() or ClassTable.from_names(plan.labels).entries
     columns = {name: [getattr(e, name) for e in entries] for name in CLASSES_SCHEMA.names}
@@ -261,19 +275,23 @@ def _publish(
     tables["classes"] = [folder.write_table(generation, "classes", [rows], schema=CLASSES_SCHEMA)]
     files = [folder.root / name for name in tables["samples"]]
     tables["objects"] = [write_objects(folder, generation, source.objects(), samples=files)]
-    content = _content_digest(files)
-    if content == generation.info.get("content"):
-        tables |= {name: stored for name, stored in generation.tables.items() if is_finding(name)}
+    info = {"id_warnings": ids.warnings, "splits": plan.splits, "content": _content_digest(files)}
+    if info["content"] == published.info.get("content"):
+        tables |= {name: stored for name, stored in published.tables.items() if is_finding(name)}
+        info[PHASH_THRESHOLDS] = published.info.get(PHASH_THRESHOLDS, {})
+    imported = _imported(folder, replace(generation, tables=tables, n_samples=plan.n_samples))
+    tables |= {name: files for result in imported for name, files in result.tables.items()}
     new = folder.publish(
-        generation,
+        replace(generation, tables=published.tables),
         source={**asdict(spec), "locations": list(spec.locations), "splits": dict(spec.splits)},
         measure=asdict(measure),
         listing_digest=plan.listing_digest,
         n_samples=plan.n_samples,
         next_shard=plan.next_shard,
         tables=tables,
-        info={"id_warnings": ids.warnings, "splits": plan.splits, "content": content},
+        info={**carried_info(published), **info},
     )
+    log_imported_tags(folder.root, (tag for result in imported for tag in result.tags))
     remove_unused_thumbs(folder, new)
     return new
 
@@ -287,6 +305,23 @@ def _content_digest(samples: Sequence[Path]) -> str:
             for batch in file.iter_batches(columns=columns):
                 digest.update(repr(batch.to_pydict()).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _imported(folder: WorkspaceFolder, generation: Generation) -> list[ImportedFindings]:
+    """Link the findings of other tools to the samples of `generation`.
+
+    Raises:
+        WorkspaceError: If the samples came from exports alone, and none of their images is in the source.
+    """
+    results = imported_findings(folder, generation, staged_imports(generation))
+    if IS_FROM_IMPORT in generation.info and not any(result.n_linked for result in results):
+        forget_pending(folder)
+        raise WorkspaceError(
+            "none of the images of the imported exports is in the source",
+            where=str(folder.root),
+            hint="scan the folder that the export is about, or use another workspace: -w NEW",
+        )
+    return results
 
 
 def _report(

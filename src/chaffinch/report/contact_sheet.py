@@ -7,13 +7,12 @@ readable without script, in light and dark, on paper and on a narrow screen.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from chaffinch.records import LeakPair
+from chaffinch.report.html_page import asset, escaped, page_end, page_start, picture_url
 from chaffinch.report.leak_sample import MethodSection, ShownPair
 from chaffinch.report.leak_summary import LeakMethod, LeakSummary, percent, rule_text
 from chaffinch.report.visible_text import visible
@@ -47,19 +46,9 @@ def write_contact_sheet(
 
 
 def _page(summary: LeakSummary, sections: Sequence[MethodSection], thumbnail: Thumbnail) -> Iterator[str]:
-    style, script = _asset("contact_sheet.css"), _asset("contact_sheet.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    yield (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{_text(summary.dataset)}: train-test leaks</title>\n"
-        f"<style>{style}</style>\n</head>\n<body>\n"
-    )
+    script = asset("contact_sheet.js")
+    title = f"{summary.dataset}: train-test leaks"
+    yield page_start(title, styles=[asset("contact_sheet.css")], script=script, named={})
     yield _masthead(summary)
     if sections:
         yield _bar(sections)
@@ -75,20 +64,7 @@ def _page(summary: LeakSummary, sections: Sequence[MethodSection], thumbnail: Th
             yield _card(shown, number=number, threshold=threshold, thumbnail=thumbnail)
         yield "</ol>\n</section>\n"
     yield f"</main>\n{_footer(summary)}"
-    yield f"<script>{script}</script>\n" if sections else ""
-    yield "</body>\n</html>\n"
-
-
-def _asset(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _text(text: str) -> str:
-    return escape(visible(text), quote=True)
+    yield page_end(script if sections else "")
 
 
 def _plural(n: int, noun: str) -> str:
@@ -111,7 +87,7 @@ def _bar_svg(name: str, share: float) -> str:
 def _masthead(summary: LeakSummary) -> str:
     return (
         '<header class="page masthead">\n<p class="eyebrow">chaffinch contact sheet</p>\n'
-        f"<h1>Train-test leaks in {_text(summary.dataset)}</h1>\n"
+        f"<h1>Train-test leaks in {escaped(summary.dataset)}</h1>\n"
         f"{_verdict(summary)}{_facts(summary)}{_notices(summary)}</header>\n"
     )
 
@@ -147,14 +123,14 @@ def _facts(summary: LeakSummary) -> str:
 
 def _notices(summary: LeakSummary) -> str:
     lines = [
-        f"<strong>{_text(entry.method)}</strong> was left out: {_text(entry.reason)}. "
-        f"To get it: <code>{_text(entry.hint)}</code>"
+        f"<strong>{escaped(entry.method)}</strong> was left out: {escaped(entry.reason)}. "
+        f"To get it: <code>{escaped(entry.hint)}</code>"
         for entry in summary.left_out
     ]
     n_unseen = sum(side.n_images - side.outcomes.get("ok", 0) for side in (summary.train, summary.test))
     if n_unseen:
         lines.append(f"{_plural(n_unseen, 'image')} could not be read; leaks among them stay unseen.")
-    lines += [_text(note) for note in summary.notes]
+    lines += [escaped(note) for note in summary.notes]
     paragraphs = "".join(f"<p>{line}</p>\n" for line in lines)
     return f'<div class="notice">\n{paragraphs}</div>\n' if lines else ""
 
@@ -199,11 +175,11 @@ def how_many_text(section: MethodSection) -> str:
 
 
 def _footer(summary: LeakSummary) -> str:
-    lines = [f"Every pair is in <code>{_text(summary.report)}</code>."]
+    lines = [f"Every pair is in <code>{escaped(summary.report)}</code>."]
     if summary.n_stars:
         lines.append(f"Large groups of equal images given as stars, not as every pair: {summary.n_stars:,}.")
-    lines.append(f"Train: {_text(summary.train.name)} · Test: {_text(summary.test.name)}")
-    lines.append(f"Inputs {_text(summary.inputs_fingerprint)}")
+    lines.append(f"Train: {escaped(summary.train.name)} · Test: {escaped(summary.test.name)}")
+    lines.append(f"Inputs {escaped(summary.inputs_fingerprint)}")
     return '<footer class="page">\n' + "".join(f"<p>{line}</p>\n" for line in lines) + "</footer>\n"
 
 
@@ -235,14 +211,13 @@ def _figure(role: str, image: tuple[str, str | None], jpeg: bytes | None) -> str
     if jpeg is None:
         picture = "no picture"
     else:
-        data = base64.b64encode(jpeg).decode()
-        picture = f'<img src="data:image/jpeg;base64,{data}" alt="{escape(alt)}" decoding="async">'
-    folder_html = _text(folder + slash).replace("/", "/<wbr>")
-    label_html = "" if label is None else f'<bdi class="label">{_text(label)}</bdi>'
+        picture = f'<img src="{picture_url(jpeg)}" alt="{escape(alt)}" decoding="async">'
+    folder_html = escaped(folder + slash).replace("/", "/<wbr>")
+    label_html = "" if label is None else f'<bdi class="label">{escaped(label)}</bdi>'
     return (
         f'<figure><div class="picture">{picture}</div>\n<figcaption>'
         f'<span class="side"><span class="role">{role}</span>{label_html}</span>'
-        f'<bdi class="path">{folder_html}<b>{_text(name)}</b></bdi></figcaption></figure>\n'
+        f'<bdi class="path">{folder_html}<b>{escaped(name)}</b></bdi></figcaption></figure>\n'
     )
 
 
@@ -252,7 +227,7 @@ def _chips(shown: ShownPair) -> str:
     if shown.pair.labels_agree is False:
         chips.append('<li class="alarm">≠ labels differ</li>')
     transforms = dict.fromkeys(row.transform for row in rows if row.transform not in ("", "identity"))
-    chips += [f'<li class="turn">{_text(turn.replace("_", " "))}</li>' for turn in transforms]
+    chips += [f'<li class="turn">{escaped(turn.replace("_", " "))}</li>' for turn in transforms]
     chips += [f"<li>{row.method} {escape(_short_score(row))}</li>" for row in shown.also]
     return f'<ul class="chips">{"".join(chips)}</ul>\n' if chips else ""
 

@@ -11,13 +11,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from chaffinch.errors import UsageError
+from chaffinch.storage.decision_table import DECISIONS_SCHEMA, export_decisions
 from chaffinch.storage.files import atomic_path
 from chaffinch.storage.findings import PAIRS_SCHEMA, export_pairs
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table, with_identity
 from chaffinch.storage.issues import ISSUES_SCHEMA
 from chaffinch.storage.schema import CLASSES_SCHEMA, INTERNAL_COLUMNS, OBJECTS_SCHEMA, samples_schema
 
-TABLES = ("samples", "objects", "issues", "pairs", "classes")
+TABLES = ("samples", "objects", "issues", "pairs", "classes", "decisions")
 
 
 def export_table(root: Path, name: str, target: Path) -> int:
@@ -74,6 +75,7 @@ def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Sc
         "issues": ISSUES_SCHEMA,
         "pairs": PAIRS_SCHEMA,
         "classes": CLASSES_SCHEMA,
+        "decisions": DECISIONS_SCHEMA,
     }
     return schemas[name]
 
@@ -98,6 +100,9 @@ def _rows(
 ) -> Iterator[pa.Table]:
     if name == "pairs":
         yield from export_pairs(folder, generation)
+        return
+    if name == "decisions":
+        yield from export_decisions(folder, generation)
         return
     stored = sorted(t for t in generation.tables if t == name or t.startswith(f"{name}/"))
     for table in stored:

@@ -1,12 +1,12 @@
 """Pairs and issues in the workspace: one table per step, so that a step replaces only its own rows.
 
 Tables are named ``issues/<scope>``, ``groups/<scope>/<method>`` and ``edges/<scope>/<method>``, where the
-scope is the step: ``duplicates``, or ``leaks/<split>/<split>``.
+scope is the step: ``duplicates``, ``leaks/<split>/<split>``, or ``import.<tool>`` for those of other tools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -44,11 +44,18 @@ PAIRS_SCHEMA = pa.schema(
 """The exported table `pairs`. `is_star` marks rows of a group too large for all of its pairs."""
 
 SCOPE_DUPLICATES = "duplicates"
+PHASH_THRESHOLDS = "phash_thresholds"
+"""Key in a generation's `info`: the pHash threshold that each scope was last searched with."""
+
+IMPORT_SCOPE = "import."
+"""What the scope of another tool's findings begins with; its name follows."""
 
 
 def is_finding(table: str) -> bool:
-    """Tell whether a stored table holds findings; the others hold what a scan saw."""
-    return table.startswith(("issues/", "groups/", "edges/"))
+    """Tell whether a stored table holds findings of ours; not what a scan saw or another tool found."""
+    return table.startswith(("issues/", "groups/", "edges/")) and not table.startswith(
+        f"issues/{IMPORT_SCOPE}"
+    )
 
 
 def leak_scope(first: str, second: str) -> str:
@@ -81,7 +88,7 @@ def write_pairs(
 
 
 def write_issues(
-    folder: WorkspaceFolder, generation: Generation, issues: Sequence[IssueRows], *, scope: str
+    folder: WorkspaceFolder, generation: Generation, issues: Iterable[IssueRows], *, scope: str
 ) -> dict[str, list[str]]:
     """Write a step's issues for the next generation; returns its entry for `Generation.tables`."""
     name = f"issues/{scope}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 import pyarrow as pa
 
 SOURCE = "chaffinch"
-"""`source` of our own findings."""
+"""`source` of our own findings; those of other tools carry the tool's name."""
 
 DUPLICATE, LEAK, LABEL_CONFLICT = "duplicate", "leak", "label_conflict"
 """Issue types found from pairs."""
@@ -55,8 +55,8 @@ class IssueRows:
     """What the finding is, whatever its threshold; see `identity.finding_id`."""
     issue_type: list[str] = field(default_factory=list)
     """Singular issue word."""
-    confidence: list[float] = field(default_factory=list)
-    """0..1, higher is surer that this is an issue."""
+    confidence: list[float | None] = field(default_factory=list)
+    """0..1, higher is surer that this is an issue; None where another tool states none."""
     suggested_label: list[str | None] = field(default_factory=list)
     """Label that would be right; None where nothing speaks for one."""
     group_id: list[str | None] = field(default_factory=list)
@@ -69,6 +69,10 @@ class IssueRows:
     """JSON object with the same facts for programs."""
     method: list[str] = field(default_factory=list)
     """How it was found."""
+    object_id: list[str | None] = field(default_factory=list)
+    """`object_id` of the table `objects`, as text; None where the whole image is meant."""
+    source: list[str] = field(default_factory=list)
+    """Who found it: `SOURCE`, or the name of another tool."""
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -79,7 +83,7 @@ class IssueRows:
         issue_type: str,
         *,
         finding_id: str,
-        confidence: float,
+        confidence: float | None,
         reason: str,
         evidence: Mapping[str, object],
         more: Mapping[str, object],
@@ -90,19 +94,20 @@ class IssueRows:
             subject: Sample id and key.
             issue_type: Singular issue word.
             finding_id: See `identity.finding_id`.
-            confidence: 0..1.
+            confidence: 0..1; None where nobody states one.
             reason: A sentence.
             evidence: Facts, as JSON takes them.
-            more: Any of the other columns; those left out are None.
+            more: Any of the other columns; those left out are None, and `source` is our own.
         """
         row = {
             "sample_id": subject[0],
             "key": subject[1],
             "issue_type": issue_type,
             "finding_id": finding_id,
-            "confidence": min(max(confidence, 0.0), 1.0),
+            "confidence": None if confidence is None else min(max(confidence, 0.0), 1.0),
             "reason": reason,
             "evidence": _AS_JSON.encode(evidence),
+            "source": SOURCE,
             **more,
         }
         for column in self.__slots__:
@@ -113,6 +118,4 @@ class IssueRows:
         columns: dict[str, Sequence[object]] = {
             column.name: getattr(self, column.name) for column in fields(self)
         }
-        columns["object_id"] = [None] * len(self)
-        columns["source"] = [SOURCE] * len(self)
         return pa.table({name: columns[name] for name in ISSUES_SCHEMA.names}, schema=ISSUES_SCHEMA)

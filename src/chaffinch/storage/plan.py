@@ -65,7 +65,7 @@ class ScanPlan:
     """Distinct splits, in the order met."""
 
 
-def _digests(texts: Sequence[str]) -> np.ndarray:
+def text_digests(texts: Sequence[str]) -> np.ndarray:
     """Return shape (N,), dtype S16: 128-bit digests of texts."""
     raw = b"".join(
         hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=16).digest() for t in texts
@@ -94,17 +94,17 @@ class KnownSamples:
         """
         keys, stamps, ids = [np.empty(0, "S16")], [np.empty(0, "S16")], [np.empty(0, np.int64)]
         for batch in folder.batches(generation, "samples", columns=["sample_id", "key", "stamp"]):
-            keys.append(_digests(batch.column("key").to_pylist()))
+            keys.append(text_digests(batch.column("key").to_pylist()))
             texts = batch.column("stamp").to_pylist()
-            stamps.append(_digests(texts if trust_stamps else [""] * len(texts)))
+            stamps.append(text_digests(texts if trust_stamps else [""] * len(texts)))
             ids.append(batch.column("sample_id").to_numpy())
         for number in pending_plans(folder):
             table = pq.read_table(
                 plan_path(folder, number), columns=["sample_id", "split", "rel_path", "stamp"]
             )
             columns = [table.column(name).to_pylist() for name in ("split", "rel_path")]
-            keys.append(_digests([sample_key(*pair) for pair in zip(*columns, strict=True)]))
-            stamps.append(_digests(table.column("stamp").to_pylist()))
+            keys.append(text_digests([sample_key(*pair) for pair in zip(*columns, strict=True)]))
+            stamps.append(text_digests(table.column("stamp").to_pylist()))
             ids.append(table.column("sample_id").to_numpy())
         return cls(np.concatenate(keys), np.concatenate(stamps), np.concatenate(ids))
 
@@ -121,7 +121,7 @@ class KnownSamples:
             found[hit] = self._sample_ids[place[hit]]
             # An empty stamp means that the bytes could not be read last time: always look again.
             is_stamped = np.array([bool(s) for s in stamps])
-            same = hit & is_stamped & (self._stamps[place] == _digests(stamps))
+            same = hit & is_stamped & (self._stamps[place] == text_digests(stamps))
         return found, same
 
 
@@ -218,7 +218,7 @@ class Planner:
         )
 
     def _take(self, batch: list[SampleRef], writer: pq.ParquetWriter) -> None:
-        keys = _digests([sample_key(r.split, r.rel_path) for r in batch])
+        keys = text_digests([sample_key(r.split, r.rel_path) for r in batch])
         sample_ids, is_same = self.known.look_up(keys, [r.stamp for r in batch])
         is_new = sample_ids < 0
         known_ids = sample_ids[~is_new]

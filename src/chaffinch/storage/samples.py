@@ -23,6 +23,8 @@ from chaffinch.storage.schema import MEASURED_FIELDS, REF_FIELDS, THUMB_FIELDS, 
 from chaffinch.storage.shards import pending_plans, shard_path, thumbs_path
 
 ROWS_PER_BATCH = 8192
+VANISHED = "was not there at the last scan"
+"""`error` of a sample that its source no longer lists."""
 ROWS_PER_PART = 1 << 20
 """Rows of one file of the published table."""
 
@@ -159,7 +161,7 @@ def _join(sample_ids: np.ndarray, refs: pa.Table, measured: pa.Table, ids: Image
     columns |= {name: measured.column(name) for name in measured.column_names}
     is_listed = refs.column("is_listed")
     columns["outcome"] = pc.if_else(is_listed, measured.column("outcome"), "missing")
-    columns["error"] = pc.if_else(is_listed, measured.column("error"), "was not there at the last scan")
+    columns["error"] = pc.if_else(is_listed, measured.column("error"), VANISHED)
     # Bytes that could not be read may be readable next time: without a stamp they are looked at again.
     was_read = pc.or_(pc.is_valid(measured.column("bytes_digest")), pc.equal(columns["outcome"], "skipped"))
     columns["stamp"] = pc.if_else(pc.and_(is_listed, was_read), refs.column("stamp"), "")

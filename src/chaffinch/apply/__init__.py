@@ -1,0 +1,1 @@
+"""From decisions to a cleaned dataset: lists that a training script reads."""

@@ -1,0 +1,170 @@
+"""`chaffinch apply` and `chaffinch verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaffinch.cli.output import (
+    LogJsonOption,
+    WorkersOption,
+    WorkspaceOption,
+    hint,
+    progress_on_stderr,
+    say,
+)
+from chaffinch.cli.resolve import FOUND_SOMETHING, print_exceeded
+from chaffinch.errors import UsageError
+
+if TYPE_CHECKING:
+    from chaffinch.pipeline.release import ReleasePlan
+    from chaffinch.pipeline.verify import VerifyReport
+
+SHOWN = 20
+"""Faults and leaks that are named."""
+
+_TARGETS = {
+    "new": "a new folder",
+    "empty": "an empty folder",
+    "own": "replaces the release that is there",
+    "other": "replaces everything that is there",
+}
+
+
+def apply(
+    *,
+    workspace: WorkspaceOption,
+    to: Annotated[Path, typer.Option("--to", help="Folder of the release.")],
+    contents: Annotated[
+        str, typer.Option("--as", help="Comma list: lists, folder (a cleaned copy of the pictures).")
+    ] = "lists,folder",
+    link: Annotated[
+        str,
+        typer.Option(
+            help="copy, ref (share blocks), hard or sym. Default auto: ref where that works, else copy."
+        ),
+    ] = "auto",
+    leak_side: Annotated[
+        str | None, typer.Option(help="test, train or both: which leaking images go, as for resolve.")
+    ] = None,
+    adjudicator: Annotated[
+        list[str] | None, typer.Option(help="Reviewer whose word settles disagreements; repeatable.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace whatever else is in the folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; write nothing.")] = False,
+    log_json: LogJsonOption = False,
+) -> None:
+    """Write a cleaned dataset: lists, decisions, changes, checksums, and the pictures by class.
+
+    The pictures lie in images/SPLIT/CLASS, byte for byte, under the class that goes out. The source is only
+    read. A hard-linked copy shares its bytes with the source: what is changed in one changes in both.
+
+    Examples:
+
+        chaffinch apply -w ws --to cleaned
+
+        chaffinch apply -w ws --to cleaned --as lists
+    """
+    from chaffinch.apply.copies import LINK_MODES
+    from chaffinch.curate.answers import ResolveSettings
+    from chaffinch.curate.policy import LEAK_SIDES
+    from chaffinch.pipeline.release import ReleaseSettings, plan_release, write_release
+
+    if leak_side is not None and leak_side not in LEAK_SIDES:
+        raise UsageError(f"there is no leak side {leak_side!r}", hint=f"take {', '.join(LEAK_SIDES)}")
+    if link not in LINK_MODES:
+        raise UsageError(f"there is no way to link called {link!r}", hint=f"take {', '.join(LINK_MODES)}")
+    settings = ReleaseSettings(
+        contents=tuple(name.strip() for name in contents.split(",") if name.strip()),
+        link=link,
+        resolve=ResolveSettings(leak_side, frozenset(adjudicator or ())),
+    )
+    plan = plan_release(workspace, to, settings)
+    _print_plan(plan)
+    if plan.exceeded:
+        print_exceeded(plan.exceeded)
+        raise typer.Exit(FOUND_SOMETHING)
+    if dry_run:
+        hint("nothing was written (--dry-run)")
+        return
+    with progress_on_stderr(as_json=log_json) as progress:
+        target = write_release(plan, may_replace=yes, progress=progress)
+    say(f"wrote {target}")
+    hint(f"next: chaffinch verify -w {workspace}")
+
+
+def _print_plan(plan: ReleasePlan) -> None:
+    summary = plan.summary
+    say(f"{summary.n_samples:,} images")
+    say(f"{summary.n_removed:,} removed")
+    for reason, count in sorted(summary.removed_by.items(), key=lambda item: (-item[1], item[0])):
+        say(f"  {count:>9,}  {reason}")
+    say(f"{summary.n_relabelled:,} relabelled")
+    say(f"{summary.n_samples - summary.n_removed:,} images left")
+    say(f"to {plan.target}: {', '.join(plan.settings.contents)}; {_TARGETS[plan.target_is]}")
+    if plan.foreign_files:
+        hint(f"warning: no release wrote {', '.join(plan.foreign_files)}")
+
+
+def verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A release. Default: the one that was applied last.")
+    ] = None,
+    *,
+    workspace: Annotated[
+        Path | None, typer.Option("-w", "--workspace", help="Workspace whose last release is checked.")
+    ] = None,
+    workers: WorkersOption = 0,
+    log_json: LogJsonOption = False,
+) -> None:
+    """Prove a release from its own bytes: nothing changed, missing or added, and no leak left.
+
+    Every file is compared with checksums.txt, and the searches for leaks are repeated on the pictures. The
+    exit status is 3 if anything is wrong, or a leak is left that no person keeps.
+
+    Examples:
+
+        chaffinch verify -w ws
+
+        chaffinch verify cleaned
+    """
+    from chaffinch.pipeline.release import last_release
+    from chaffinch.pipeline.verify import verify as run_verify
+
+    if folder is None:
+        if workspace is None:
+            raise UsageError("verify needs a release", hint="chaffinch verify DIR, or chaffinch verify -w WS")
+        folder = last_release(workspace)
+    with progress_on_stderr(as_json=log_json) as progress:
+        report = run_verify(folder, workers=workers, progress=progress)
+    _print_report(report)
+    if not report.is_proven:
+        raise typer.Exit(FOUND_SOMETHING)
+
+
+def _print_report(report: VerifyReport) -> None:
+    waived = [leak for leak in report.leaks if leak.waived_by is not None]
+    say(f"{report.folder}")
+    say(f"{report.n_pictures:,} pictures left")
+    say(f"{len(report.unwaived):,} residual leaks")
+    _print_some([f"{one.first} = {one.second} ({', '.join(one.methods)})" for one in report.unwaived])
+    say(f"{len(waived):,} leaks waived by a person")
+    _print_some([f"{one.first} = {one.second}, by {one.waived_by}" for one in waived])
+    if report.faults:
+        say(f"{len(report.faults):,} faults")
+        _print_some(list(report.faults))
+    else:
+        say(f"all files as they were written, {report.record.n_samples:,} images accounted for")
+    for words in report.not_repeated:
+        hint(f"warning: not searched again: {words}")
+    if not report.record.searches:
+        hint("warning: no search for leaks was made before this release, so none was repeated")
+
+
+def _print_some(lines: list[str]) -> None:
+    for line in lines[:SHOWN]:
+        say(f"  {line}")
+    if len(lines) > SHOWN:
+        say(f"  and {len(lines) - SHOWN:,} more")

@@ -1,0 +1,136 @@
+"""`chaffinch resolve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaffinch.pipeline.resolve import Resolution
+    from chaffinch.pipeline.resolve_artifacts import Exceeded, ResolveSummary
+
+FOUND_SOMETHING = 3
+"""Exit status where a limit is exceeded, or (with --strict) persons disagree."""
+
+SHOWN = 5
+"""Samples and classes listed as examples."""
+
+
+def resolve(
+    *,
+    workspace: WorkspaceOption,
+    to: Annotated[Path, typer.Option("--to", help="Folder for the manifest and the lists.")],
+    leak_side: Annotated[
+        str | None,
+        typer.Option(help="test, train or both: which leaking images go. Default: as the policy says."),
+    ] = None,
+    adjudicator: Annotated[
+        list[str] | None, typer.Option(help="Reviewer whose word settles disagreements; repeatable.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if persons disagree.")] = False,
+) -> None:
+    """Turn decisions into a final manifest, removal lists and relabel maps.
+
+    Persons win over policies, policies over imports. Where persons disagree, the image is kept and listed.
+    The same decisions give the same bytes. If more would be removed than a policy allows, nothing is
+    written and the exit status is 3.
+
+    Example:
+
+        chaffinch resolve -w ws --to cleaning
+    """
+    from chaffinch.curate.answers import ResolveSettings
+    from chaffinch.curate.policy import LEAK_SIDES
+    from chaffinch.curate.policy_apply import applied_policies
+    from chaffinch.pipeline.resolve import resolve as run_resolve
+    from chaffinch.pipeline.resolve_artifacts import exceeded_limits, summarise, write_artifacts
+
+    if leak_side is not None and leak_side not in LEAK_SIDES:
+        raise UsageError(f"there is no leak side {leak_side!r}", hint=f"take {', '.join(LEAK_SIDES)}")
+    settings = ResolveSettings(leak_side, frozenset(adjudicator or ()))
+    resolution = run_resolve(workspace, settings=settings)
+    summary = summarise(resolution)
+    _print_summary(summary)
+    _print_open(resolution, summary)
+    exceeded = exceeded_limits(summary, applied_policies(workspace))
+    if exceeded:
+        print_exceeded(exceeded)
+        raise typer.Exit(FOUND_SOMETHING)
+    paths = write_artifacts(resolution, to)
+    for path in paths:
+        hint(f"wrote {path}")
+    _print_warnings(resolution, summary, workspace)
+    hint(f"next: chaffinch apply -w {workspace} --to RELEASE")
+    if strict and summary.disagreements:
+        raise typer.Exit(FOUND_SOMETHING)
+
+
+def _print_summary(summary: ResolveSummary) -> None:
+    say(f"{summary.n_samples:,} images")
+    say(f"{summary.n_removed:,} removed")
+    for reason, count in sorted(summary.removed_by.items(), key=lambda item: (-item[1], item[0])):
+        say(f"  {count:>9,}  {reason}")
+    say(f"{summary.n_relabelled:,} relabelled")
+    for who, count in sorted(summary.relabelled_by.items(), key=lambda item: (-item[1], item[0])):
+        say(f"  {count:>9,}  decided by {who}")
+    say(f"{summary.n_samples - summary.n_removed:,} images left")
+    changed = [c for c in summary.classes if c.before != c.after]
+    if not changed:
+        return
+    changed.sort(key=lambda c: (c.after / max(c.before, 1), c.label))
+    say(f"classes: {len(changed):,} of {len(summary.classes):,} change; those that lose most")
+    for balance in changed[:SHOWN]:
+        say(f"  {balance.before:>9,} -> {balance.after:,}  {balance.label}")
+
+
+def _print_open(resolution: Resolution, summary: ResolveSummary) -> None:
+    _print_some("persons disagree; kept", [f"{key}  {said}" for key, said in summary.disagreements])
+    _print_some("leaking images are kept by a person", [f"{w.key}  {w.who}" for w in summary.waivers])
+    _print_some("to be relabelled have no label to get; kept as they are", summary.without_label)
+    _print_some("should go as copies, but no copy of them stays; kept", resolution.last_copies)
+    _print_some("were moved; their decisions went with them", _moves(resolution))
+    _print_some("are gone; their decisions wait for them", resolution.unattached)
+
+
+def _moves(resolution: Resolution) -> list[str]:
+    return [f"{old} -> {new}" for old, new in sorted(resolution.reattached.items())]
+
+
+def _print_some(what: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    say(f"{len(lines):,} {what}:")
+    for line in lines[:SHOWN]:
+        say(f"  {line}")
+    if len(lines) > SHOWN:
+        say(f"  and {len(lines) - SHOWN:,} more; the manifest's column resolution has them")
+
+
+def print_exceeded(exceeded: Sequence[Exceeded]) -> None:
+    """Print the limits that are exceeded, as a table."""
+    say("more would be removed than the policy allows:")
+    say("    removed    allowed  limit")
+    for one in exceeded[: 4 * SHOWN]:
+        what = "the dataset" if one.label is None else f"class {one.label}"
+        say(f"  {one.removed:>9,}  {one.allowed:>9,}  {one.limit} of {what} ({one.policy})")
+    if len(exceeded) > 4 * SHOWN:
+        say(f"  and {len(exceeded) - 4 * SHOWN:,} more")
+    hint("nothing was written; narrow the rules, or raise max_removed and apply the policy again")
+
+
+def _print_warnings(resolution: Resolution, summary: ResolveSummary, workspace: Path) -> None:
+    ids = resolution.samples.column("image_id").to_pylist()
+    if len(set(ids)) < len(ids):
+        hint("warning: image ids stand for several images, so only the lists of each split were written")
+    if summary.n_leaking and not summary.removed_by["leak"] and not summary.waivers:
+        hint(
+            f"warning: {summary.n_leaking:,} images leak and nobody decided about it: "
+            f"chaffinch policy apply -w {workspace}"
+        )

@@ -1,0 +1,1 @@
+"""What people decide: events, the state they add up to, tagging."""

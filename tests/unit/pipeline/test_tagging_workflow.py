@@ -1,0 +1,406 @@
+"""The guide's blocks of phases 2, 3.3 and 4, word for word, on what the workflow writes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from chaffinch.errors import ChaffinchError, TableError, UsageError
+from chaffinch.pipeline.tagging_workflow import VLTaggingWorkflow
+
+ROOT = Path(__file__).parents[3]
+
+EXPORT = """image_id,image_path,label,issue_type,confidence,suggested_label,reason
+0,data/train/3/0.jpg,3,mislabels,0.97,5,"looks, like 5"
+0,data/train/3/0.jpg,3,blur,0.99,,=soft
+1,data/train/3/1.jpg,3,mislabel,0.95,,odd
+2,data/train/4/2.jpg,4,Mislabeled,0.5,5,unsure
+3,data/val/4/3.jpg,4,outliers,0.4,,far
+4,data/val/5/4.jpg,5,dark,0.3,,dark
+123,data/train/5/123.jpg,5,outlier,0.7,,edge
+"""
+
+TAG = """
+from vl_tagging_workflow import VLTaggingWorkflow
+
+# Load the workflow
+workflow = VLTaggingWorkflow('vl_exports/imagenet1k_vl_export.csv', 'imagenet1k')
+workflow.load_vl_export()
+workflow.create_tagging_manifest()
+
+# Example: Tag all mislabels that VL has high confidence on
+high_conf_mislabels = workflow.vl_data[
+    (workflow.vl_data['vl_flag_type'] == 'mislabel') &
+    (workflow.vl_data['vl_confidence'] > 0.9)
+]['image_id'].tolist()
+
+workflow.add_user_tags_batch(
+    image_ids=high_conf_mislabels,
+    tags=['mislabel_confirmed'],
+    action='relabel',
+    reviewer_name='Kushagra'  # or 'Saeed'
+)
+
+# Example: Tag outliers that should be kept
+valid_outliers = [123, 456, 789]  # Image IDs after manual review
+workflow.add_user_tags_batch(
+    image_ids=valid_outliers,
+    tags=['outlier_valid', 'keep'],
+    action='keep',
+    reviewer_name='Saeed'
+)
+
+# Export updated manifest
+workflow.export_manifest('manifests/imagenet1k_tagged_manifest_v2.csv')
+"""
+
+MERGE = """
+import pandas as pd
+
+# Load tagging manifest
+manifest = pd.read_csv('manifests/imagenet1k_tagged_manifest.csv')
+
+# Load leak report
+leaks = pd.read_csv('manifests/imagenet1k_leaks_report.csv')
+
+# Add leak flags to manifest
+test_images_with_leaks = set(leaks['test_image'].tolist())
+
+def flag_leaks(row):
+    if row['image_path'] in test_images_with_leaks:
+        # Add train_test_leak tag
+        existing_tags = row['user_tags'] if pd.notna(row['user_tags']) else ''
+        new_tags = existing_tags + ',train_test_leak' if existing_tags else 'train_test_leak'
+        return new_tags
+    return row['user_tags']
+
+manifest['user_tags'] = manifest.apply(flag_leaks, axis=1)
+
+# Mark leak images for removal
+manifest.loc[manifest['image_path'].isin(test_images_with_leaks), 'user_action'] = 'remove'
+
+# Save updated manifest
+manifest.to_csv('manifests/imagenet1k_final_cleaning_manifest.csv', index=False)
+"""
+
+CLEAN = """
+import pandas as pd
+from pathlib import Path
+import shutil
+
+# Load final manifest
+manifest = pd.read_csv('manifests/imagenet1k_final_cleaning_manifest.csv')
+
+# Filter for images to remove
+to_remove = manifest[manifest['user_action'] == 'remove']
+to_relabel = manifest[manifest['user_action'] == 'relabel']
+
+print(f"Images to remove: {len(to_remove)}")
+print(f"Images to relabel: {len(to_relabel)}")
+
+# Create cleaned dataset directory
+cleaned_dir = Path('data/imagenet1k_cleaned')
+cleaned_dir.mkdir(parents=True, exist_ok=True)
+
+# Option 1: Create removal list for training script
+removal_list = to_remove['image_id'].tolist()
+with open('manifests/imagenet1k_removal_list.txt', 'w') as f:
+    for img_id in removal_list:
+        f.write(f"{img_id}\\n")
+
+# Option 2: Create relabeling mapping
+relabel_map = {}
+for _, row in to_relabel.iterrows():
+    if pd.notna(row['new_label']):
+        relabel_map[row['image_id']] = row['new_label']
+
+import json
+with open('manifests/imagenet1k_relabel_map.json', 'w') as f:
+    json.dump(relabel_map, f, indent=2)
+"""
+
+TRAIN = """
+import json
+
+# Load cleaning artifacts
+with open('manifests/imagenet1k_removal_list.txt', 'r') as f:
+    removal_ids = set(int(line.strip()) for line in f)
+
+with open('manifests/imagenet1k_relabel_map.json', 'r') as f:
+    relabel_map = json.load(f)
+
+# Modify dataset class
+class CleanedImageNetDataset(Dataset):
+    def __init__(self, hf_dataset, removal_ids, relabel_map, transform=None):
+        self.dataset = hf_dataset
+        self.removal_ids = removal_ids
+        self.relabel_map = relabel_map
+        self.transform = transform
+
+        # Filter valid indices
+        self.valid_indices = [
+            i for i in range(len(hf_dataset))
+            if i not in removal_ids
+        ]
+
+    def __len__(self):
+        return len(self.valid_indices)
+
+    def __getitem__(self, idx):
+        real_idx = self.valid_indices[idx]
+        sample = self.dataset[real_idx]
+        image = sample['image'].convert('RGB')
+
+        # Use relabeled label if available, otherwise original
+        label = self.relabel_map.get(str(real_idx), sample['label'])
+
+        if self.transform:
+            image = self.transform(image)
+
+        return image, label
+
+# Use in training
+cleaned_dataset = CleanedImageNetDataset(
+    full_train_dataset,
+    removal_ids,
+    relabel_map,
+    transform=train_transform
+)
+"""
+
+
+class Picture:
+    def convert(self, mode: str) -> str:
+        return mode
+
+
+def run_guide(code: str, **supplied: Any) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "guide", **supplied}
+    exec(compile(code, "guide", "exec"), names)  # the guide's own words
+    return names
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Lay a project out as the guide says, with the script copied into it, and stand in it."""
+    (tmp_path / "vl_exports").mkdir()
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "vl_exports" / "imagenet1k_vl_export.csv").write_text(EXPORT)
+    shutil.copy(ROOT / "vl_tagging_workflow.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def workflow_of(path: Path, text: str, **options: Any) -> VLTaggingWorkflow:
+    path.write_text(text)
+    workflow = VLTaggingWorkflow(path, "d", **options)
+    workflow.load_vl_export()
+    return workflow
+
+
+def test_guide__from_the_export_to_a_training_set(project: Path) -> None:
+    with pytest.warns(UserWarning, match="456, 789"):
+        run_guide(TAG)
+    shutil.copy("manifests/imagenet1k_tagged_manifest_v2.csv", "manifests/imagenet1k_tagged_manifest.csv")
+    leaks = "train_image,test_image\ndata/train/3/0.jpg,data/val/4/3.jpg\n"
+    (project / "manifests" / "imagenet1k_leaks_report.csv").write_text(leaks)
+    run_guide(MERGE)
+    run_guide(CLEAN)
+    assert (project / "manifests" / "imagenet1k_removal_list.txt").read_text() == "3\n"
+    relabelled = json.loads((project / "manifests" / "imagenet1k_relabel_map.json").read_text())
+    assert relabelled == {"0": 5, "1": 3}
+    full = [{"image": Picture(), "label": label} for label in (3, 3, 4, 4, 5)]
+    names = run_guide(TRAIN, Dataset=object, full_train_dataset=full, train_transform=None)
+    cleaned = names["cleaned_dataset"]
+    assert [cleaned[i] for i in range(len(cleaned))] == [("RGB", 5), ("RGB", 3), ("RGB", 4), ("RGB", 5)]
+
+
+def test_guide__a_manifest_that_nobody_tagged_can_be_merged(project: Path) -> None:
+    arguments = ["--vl_export", "vl_exports/imagenet1k_vl_export.csv", "--dataset", "imagenet1k"]
+    output = "manifests/imagenet1k_tagged_manifest.csv"
+    done = subprocess.run(
+        [sys.executable, "vl_tagging_workflow.py", *arguments, "--output", output, "--generate_html"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "7 findings about 6 images" in done.stdout
+    assert (project / "manifests" / "review_interface.html").exists()
+    leaks = "train_image,test_image\ndata/train/3/0.jpg,data/val/4/3.jpg\n"
+    (project / "manifests" / "imagenet1k_leaks_report.csv").write_text(leaks)
+    run_guide(MERGE)
+    final = pd.read_csv("manifests/imagenet1k_final_cleaning_manifest.csv")
+    assert final["user_action"].tolist() == ["none", "none", "none", "remove", "none", "none"]
+    assert final["user_tags"].tolist()[3] == "train_test_leak"
+    assert final["new_label"].dtype == "int64"
+
+
+def test_vl_data__has_one_row_for_each_finding_raw_columns_first(tmp_path: Path) -> None:
+    data = workflow_of(tmp_path / "e.csv", EXPORT).vl_data
+    assert data["vl_flag_type"].tolist() == [
+        "mislabel",
+        "blur",
+        "mislabel",
+        "mislabel",
+        *["outlier", "dark", "outlier"],
+    ]
+    assert data["issue_type"].tolist()[:4] == ["mislabels", "blur", "mislabel", "Mislabeled"]
+    assert data["image_id"].dtype == "int64"
+    assert data["vl_confidence"].tolist() == [0.97, 0.99, 0.95, 0.5, 0.4, 0.3, 0.7]
+    assert data["split"].tolist() == ["train", "train", "train", "train", "val", "val", "train"]
+
+
+def test_manifest__surest_finding_first(tmp_path: Path) -> None:
+    manifest = workflow_of(tmp_path / "e.csv", EXPORT).create_tagging_manifest()
+    first = manifest.iloc[0]
+    assert (first["vl_flag_type"], first["vl_confidence"], first["vl_reason"]) == (
+        "blur;mislabel",
+        0.99,
+        "=soft",
+    )
+    assert first["vl_suggested_label"] == "5"
+    assert manifest["image_id"].tolist() == [0, 1, 2, 3, 4, 123]
+
+
+def test_export_manifest__neutralises_formulas_and_writes_events(tmp_path: Path) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", EXPORT)
+    workflow.create_tagging_manifest()
+    assert workflow.add_user_tags_batch([0], ["mislabel_confirmed"], "relabel", reviewer_name="Ana") == 1
+    workflow.export_manifest(tmp_path / "m.csv")
+    assert (
+        ",blur;mislabel,0.99,5,'=soft,mislabel_confirmed,relabel,5,Ana," in (tmp_path / "m.csv").read_text()
+    )
+    head, event = map(json.loads, (tmp_path / "m.events.jsonl").read_text().splitlines())
+    assert head["format"] == "chaffinch events"
+    assert len(head["export_sha256"]) == 64
+    assert (event["key"], event["action"], event["new_label"]) == ("data/train/3/0.jpg", "relabel", "5")
+
+
+TEXT_EXPORT = """id,path,class,flag,confidence,suggested_label
+007,a/007.png,NA,mislabel,97.50%,None
+8,a/8.png,None,mislabel,50%,
+8,b/8.png,cat,blur,10%,
+,c/9.png,cat,blur,1%,
+"""
+
+
+def test_manifest__texts_stay_what_they_are(tmp_path: Path) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", TEXT_EXPORT)
+    with pytest.warns(UserWarning, match="1 images have an id"):
+        manifest = workflow.create_tagging_manifest()
+    assert manifest["image_id"].tolist() == ["007", "8", "8", "c/9.png"]
+    assert manifest["label"].tolist() == ["NA", "None", "cat", "cat"]
+    assert manifest["vl_confidence"].tolist() == [0.975, 0.5, 0.1, 0.01]
+    workflow.add_user_tags_batch(["007"], ["relabel"], reviewer_name="Ana")
+    assert workflow.tagged_data["new_label"].tolist() == ["None", "", "", ""]
+
+
+def test_workflow__the_troubleshooting_snippet_works_in_a_subclass(tmp_path: Path) -> None:
+    class Mine(VLTaggingWorkflow):
+        def create_tagging_manifest(self):  # type: ignore[no-untyped-def]
+            # In create_tagging_manifest(), update column mapping:
+            manifest = pd.DataFrame({
+                'image_id': self.vl_data.get('your_id_column'),
+                'image_path': self.vl_data.get('your_path_column'),
+                # ... etc
+            })  # fmt: skip
+            return manifest
+
+    path = tmp_path / "e.csv"
+    path.write_text("your_id_column,your_path_column,what\n11,a.jpg,odd\n12,b.jpg,dull\n")
+    workflow = Mine(path, "d")
+    workflow.load_vl_export()
+    workflow.create_tagging_manifest()
+    workflow.add_user_tags_batch(image_ids=[12], tags=["remove"], action="remove", reviewer_name="Ana")
+    workflow.export_manifest(tmp_path / "m.csv")
+    frame = pd.read_csv(tmp_path / "m.csv")
+    assert frame["image_id"].tolist() == [11, 12]
+    assert frame["user_action"].tolist() == ["none", "remove"]
+    with pytest.raises(TableError, match=r"image_id.*--map|your_id_column"):
+        workflow_of(path, path.read_text()).create_tagging_manifest()
+
+
+def test_workflow__columns_can_be_mapped(tmp_path: Path) -> None:
+    text = "key,where,class,kind,sure\n1,a.jpg,cat,blur,0.5\n"
+    mapping = {"image_id": "key", "image_path": "where", "issue_type": "kind", "confidence": "sure"}
+    manifest = workflow_of(tmp_path / "e.csv", text, mapping=mapping).create_tagging_manifest()
+    assert manifest.iloc[0][["image_id", "image_path", "vl_flag_type"]].tolist() == [1, "a.jpg", "blur"]
+
+
+def test_workflow__json_exports_come_in_too() -> None:
+    path = ROOT.parent / "shared" / "data" / "vl-export" / "imagenet1k_cluster_sample_schema1.1.json"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not at hand")
+    workflow = VLTaggingWorkflow(path, "imagenet1k")
+    data = workflow.load_vl_export()
+    manifest = workflow.create_tagging_manifest()
+    assert len(manifest) == 6
+    assert data["vl_flag_type"].iloc[0] == "outlier"
+    assert manifest["label"].iloc[0] == "Angora"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tags": ["mislabeled"]}, "unknown tag 'mislabeled'"),
+        ({"tags": ["keep", "remove"]}, "'keep' contradicts"),
+        ({"tags": ["keep"], "reviewer_name": ""}, "name of who makes it"),
+    ],
+)
+def test_add_user_tags_batch__refuses_and_changes_nothing(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", EXPORT)
+    workflow.create_tagging_manifest()
+    with pytest.raises(UsageError, match=message):
+        workflow.add_user_tags_batch(image_ids=[0], **{"reviewer_name": "Ana", **options})
+    assert set(workflow.tagged_data["user_action"]) == {"none"}
+    assert workflow.events == []
+
+
+def test_add_user_tags_batch__needs_a_manifest(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="create_tagging_manifest"):
+        workflow_of(tmp_path / "e.csv", EXPORT).add_user_tags_batch([1], ["keep"], reviewer_name="Ana")
+
+
+def test_load_vl_export__names_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ChaffinchError, match="no such file"):
+        VLTaggingWorkflow(tmp_path / "e.csv", "d").load_vl_export()
+
+
+def test_add_decisions_from__takes_what_was_edited(tmp_path: Path) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", EXPORT)
+    workflow.create_tagging_manifest()
+    workflow.export_manifest(tmp_path / "m.csv")
+    frame = pd.read_csv(tmp_path / "m.csv", dtype={"user_tags": "str", "notes": "str"})
+    frame.loc[0, ["user_tags", "user_action"]] = ["low_quality_blur", "remove"]
+    frame.loc[1, "user_action"] = "erase"
+    frame.to_csv(tmp_path / "edited.csv", index=False)
+    left = workflow.add_decisions_from(tmp_path / "edited.csv", "Ana")
+    assert [(r.line.row, r.kind) for r in left] == [(3, "refused")]
+    assert workflow.tagged_data.loc[0, "user_tags"] == "low_quality_blur"
+    assert len(workflow.events) == 1
+    assert len(workflow.add_decisions_from(tmp_path / "edited.csv", "Ana")) == 1
+    assert len(workflow.events) == 1
+
+
+def test_export_manifest__keeps_a_file_that_holds_other_decisions(tmp_path: Path) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", EXPORT)
+    workflow.create_tagging_manifest()
+    workflow.add_user_tags_batch([0], ["remove"], reviewer_name="Ana")
+    workflow.export_manifest(tmp_path / "m.csv")
+    before = (tmp_path / "m.csv").read_text()
+    workflow.export_manifest(tmp_path / "m.csv")
+    workflow.create_tagging_manifest()
+    with pytest.warns(UserWarning, match=r"m\.before-1\.csv"):
+        workflow.export_manifest(tmp_path / "m.csv")
+    assert (tmp_path / "m.before-1.csv").read_text() == before
+    assert not (tmp_path / "m.before-2.csv").exists()
