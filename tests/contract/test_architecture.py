@@ -29,7 +29,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
 
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
-SAME_ROOM = {"demo": "pipeline"}
+SAME_ROOM = {"demo": "pipeline", "torch": "apply"}
 """Modules at the root of the package that belong to a room of another name."""
 
 CODECS = {"PIL", "simplejpeg"}

@@ -19,7 +19,7 @@ from chaffinch.cli.resolve import FOUND_SOMETHING, print_exceeded
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
-    from chaffinch.pipeline.release import ReleasePlan
+    from chaffinch.pipeline.release_plan import ReleasePlan
     from chaffinch.pipeline.verify import VerifyReport
 
 SHOWN = 20
@@ -70,7 +70,8 @@ def apply(
     from chaffinch.apply.copies import LINK_MODES
     from chaffinch.curate.answers import ResolveSettings
     from chaffinch.curate.policy import LEAK_SIDES
-    from chaffinch.pipeline.release import ReleaseSettings, plan_release, write_release
+    from chaffinch.pipeline.release import write_release
+    from chaffinch.pipeline.release_plan import ReleaseSettings, plan_release
 
     if leak_side is not None and leak_side not in LEAK_SIDES:
         raise UsageError(f"there is no leak side {leak_side!r}", hint=f"take {', '.join(LEAK_SIDES)}")

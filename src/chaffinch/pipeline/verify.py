@@ -30,7 +30,7 @@ from chaffinch.identity import path_text
 from chaffinch.pipeline.columns import load_sides
 from chaffinch.pipeline.leaks import search_leaks
 from chaffinch.pipeline.progress import Progress, Silent
-from chaffinch.pipeline.release import FOLDER
+from chaffinch.pipeline.release_plan import FOLDER
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.settings import LeakSettings, MeasureSettings, ScanSettings
 from chaffinch.storage.folder import Generation, WorkspaceFolder

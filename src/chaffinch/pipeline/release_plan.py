@@ -1,0 +1,143 @@
+"""Says what a release would hold, where it would go, and whether it may go there; changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from chaffinch.apply.artifacts import CHECKSUMS, read_checksums, read_record, release_files
+from chaffinch.apply.copies import LinkMode
+from chaffinch.curate.answers import ResolveSettings
+from chaffinch.curate.policy import Policy
+from chaffinch.curate.policy_apply import applied_policies
+from chaffinch.errors import ChaffinchError, UsageError
+from chaffinch.formats.location import local_path
+from chaffinch.pipeline.resolve import Resolution, resolve
+from chaffinch.pipeline.resolve_artifacts import Exceeded, ResolveSummary, exceeded_limits, summarise
+from chaffinch.storage.decisions import Head, open_log
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+
+LISTS, FOLDER = "lists", "folder"
+CONTENTS = (LISTS, FOLDER)
+"""What a release may hold; the lists are always in it."""
+
+Target = Literal["new", "empty", "own", "other"]
+"""What is where a release is to go: nothing, an empty folder, an earlier release as it was written, or
+anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSettings:
+    """How to write a release."""
+
+    contents: tuple[str, ...] = CONTENTS
+    """Any of `CONTENTS`."""
+    link: LinkMode = "auto"
+    """How pictures get into the copy."""
+    resolve: ResolveSettings = field(default_factory=ResolveSettings)
+    """How to resolve."""
+
+    def __post_init__(self) -> None:
+        """Refuse contents that are not known."""
+        unknown = [name for name in self.contents if name not in CONTENTS]
+        if unknown or not self.contents:
+            raise UsageError(
+                f"cannot write {', '.join(unknown) or 'nothing'}", hint=f"--as takes {', '.join(CONTENTS)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePlan:
+    """What `release.write_release` would write."""
+
+    root: Path
+    """The workspace."""
+    target: Path
+    """The folder."""
+    target_is: Target
+    """What is there now."""
+    foreign_files: tuple[str, ...]
+    """Files in it that would go and that no release has written, some examples."""
+    settings: ReleaseSettings
+    """How."""
+    resolution: Resolution
+    """What happens to each sample."""
+    summary: ResolveSummary
+    """Counts of it."""
+    exceeded: tuple[Exceeded, ...]
+    """Limits that are exceeded; nothing is written then."""
+    policies: tuple[Policy, ...]
+    """Policies that were applied."""
+    generation: Generation
+    """Tables that it was resolved from."""
+    head: Head
+    """The last decision that it was resolved from."""
+
+
+def plan_release(root: Path, target: Path, settings: ReleaseSettings) -> ReleasePlan:
+    """Say what `release.write_release` would write; changes nothing.
+
+    Raises:
+        UsageError: If the target is in the source, holds it, or is a file.
+        WorkspaceError: If no scan has ended yet.
+    """
+    target = target.resolve()
+    generation = WorkspaceFolder(root).published()
+    resolution = resolve(root, settings=settings.resolve)
+    _check_target(target, root, resolution)
+    target_is, foreign = _look_at(target, resolution.dataset)
+    if target_is == "other" and _touch(target, root.resolve()):
+        raise UsageError(
+            "holds something else, and lies in the workspace", where=str(target), hint="name a new folder"
+        )
+    summary, policies = summarise(resolution), applied_policies(root)
+    exceeded = tuple(exceeded_limits(summary, policies))
+    return ReleasePlan(
+        root,
+        target,
+        target_is,
+        foreign,
+        settings=settings,
+        resolution=resolution,
+        summary=summary,
+        exceeded=exceeded,
+        policies=tuple(policies),
+        generation=generation,
+        head=open_log(root).head(),
+    )
+
+
+def _check_target(target: Path, root: Path, resolution: Resolution) -> None:
+    source = resolution.source
+    for location in (*source.get("locations", ()), *source.get("splits", {}).values(), source.get("images")):
+        place = local_path(location) if location else None
+        if place is not None and _touch(target, Path(place).resolve()):
+            raise UsageError(
+                f"lies in the source {place}, or holds it; the source is never written to",
+                where=str(target),
+                hint="name a folder outside of it",
+            )
+    if root.resolve().is_relative_to(target):
+        raise UsageError("holds the workspace", where=str(target), hint="name a folder of its own")
+    if target.exists() and not target.is_dir():
+        raise UsageError("is a file", where=str(target), hint="name a folder with --to")
+
+
+def _touch(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _look_at(target: Path, dataset: str) -> tuple[Target, tuple[str, ...]]:
+    if not target.exists():
+        return "new", ()
+    files = release_files(target)
+    if not files and not any(target.iterdir()):
+        return "empty", ()
+    with suppress(ChaffinchError, OSError):
+        written = {*read_checksums(target), CHECKSUMS}
+        if read_record(target).dataset == dataset:
+            foreign = tuple(name for name in files if name not in written)
+            return ("other" if foreign else "own"), foreign[:5]
+    return "other", tuple(files[:5])
