@@ -16,6 +16,7 @@ import typer
 
 import chaffinch
 from chaffinch.cli.apply import apply, verify
+from chaffinch.cli.clean import clean, status
 from chaffinch.cli.decide import audit, tag, tags
 from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
@@ -28,11 +29,12 @@ from chaffinch.cli.scan import scan
 from chaffinch.cli.tables import table
 from chaffinch.cli.vl import vl
 from chaffinch.errors import ChaffinchError
+from chaffinch.identity import slug
 
 app = typer.Typer(
     name="chaffinch",
     help="Find what is wrong in an image dataset, and what leaks from train to test. All on this machine.",
-    epilog="Start with: chaffinch demo",
+    epilog="Start with: chaffinch demo, or chaffinch FOLDER",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -115,7 +117,8 @@ def _reporting_interruptions(verb: Callable[P, None]) -> Callable[P, None]:
     return run_verb
 
 
-for _verb in (scan, leaks, find, issues, tag, tags, resolve, apply, verify, audit, table, demo):
+VERBS = (clean, status, scan, find, leaks, issues, tag, tags, resolve, apply, verify, audit, table, demo)
+for _verb in VERBS:
     app.command()(_reporting_interruptions(_verb))
 for _group in (import_app, policy_app, vl):
     app.add_typer(_group)
@@ -131,6 +134,23 @@ def run_reporting_errors(command: Callable[[], object]) -> None:
         sys.exit(report_error(error))
 
 
+def with_verb(arguments: list[str]) -> list[str]:
+    """Return the arguments of a command line; one that begins with a dataset is a `clean` of it.
+
+    ``chaffinch data/pets`` is ``chaffinch clean data/pets -w pets-workspace``.
+    """
+    first = arguments[0] if arguments else "-"
+    is_source = not first.startswith("-") and ("/" in first or Path(first).exists())
+    if not is_source or first in [verb.__name__ for verb in VERBS]:
+        return arguments
+    if {"-w", "--workspace"} & set(arguments):
+        return ["clean", *arguments]
+    workspace = f"{slug(Path(first).resolve().name)}-workspace"
+    hint(f"the workspace is {workspace} (choose another with -w)")
+    return ["clean", *arguments, "-w", workspace]
+
+
 def run() -> None:
     """Run the command `chaffinch`."""
+    sys.argv[1:] = with_verb(sys.argv[1:])
     run_reporting_errors(app)

@@ -1,0 +1,121 @@
+"""`chaffinch clean` and `chaffinch status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaffinch.cli.output import (
+    DatasetOption,
+    LogJsonOption,
+    WorkersOption,
+    WorkspaceOption,
+    hint,
+    progress_on_stderr,
+    say,
+)
+from chaffinch.cli.resolve import FOUND_SOMETHING, print_exceeded
+from chaffinch.cli.scan import parse_splits
+from chaffinch.errors import UsageError
+
+if TYPE_CHECKING:
+    from chaffinch.pipeline.status import WorkspaceStatus
+    from chaffinch.pipeline.whole_run import CleanReport
+
+
+def clean(
+    source: Annotated[list[str] | None, typer.Argument(help="The dataset, as for scan.")] = None,
+    *,
+    workspace: WorkspaceOption,
+    split: Annotated[list[str] | None, typer.Option(help="NAME=PATH; may be repeated.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Rules, YAML. Default: the one that 'policy show' prints.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Also write the cleaned copy into this new or empty folder.")
+    ] = None,
+    dataset: DatasetOption = None,
+    workers: WorkersOption = 0,
+    log_json: LogJsonOption = False,
+) -> None:
+    """Do it all: scan, find duplicates and leaks, decide by policy, resolve into manifest and lists.
+
+    The dataset itself is only read. Run again, each step is skipped where nothing changed. If more would be
+    removed than the policy allows, nothing is written and the exit status is 3.
+
+    Examples:
+
+        chaffinch clean data/imagenet -w ws
+
+        chaffinch clean data/imagenet -w ws --policy policy.yaml --to cleaned
+    """
+    from chaffinch.pipeline.scan import SourceSpec
+    from chaffinch.pipeline.whole_run import clean as run_clean
+    from chaffinch.settings import ScanSettings
+
+    splits = parse_splits(split or [])
+    if not source and not splits:
+        raise UsageError("clean needs a SOURCE or --split NAME=PATH", hint="chaffinch clean data -w ws")
+    spec = SourceSpec(locations=tuple(source or ()), splits=splits, dataset=dataset)
+    with progress_on_stderr(as_json=log_json) as progress:
+        report = run_clean(
+            workspace, spec, policy=policy, settings=ScanSettings(workers=workers), progress=progress
+        )
+    _print_report(report)
+    if report.exceeded:
+        print_exceeded(report.exceeded)
+        raise typer.Exit(FOUND_SOMETHING)
+    if to is None:
+        hint(f"next: chaffinch apply -w {workspace} --to cleaned   or look first: {_page(report)}")
+        return
+    from chaffinch.cli.apply import apply
+
+    apply(workspace=workspace, to=to)
+
+
+def _page(report: CleanReport) -> str:
+    return str(report.pages[0]) if report.pages else f"chaffinch issues -w {report.files[0].parents[1]}"
+
+
+def _print_report(report: CleanReport) -> None:
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.scan.outcomes.items())
+    say(f"{report.scan.dataset}: {report.scan.n_samples:,} images ({outcomes})")
+    if report.duplicates is None:
+        say("duplicates  up to date")
+    else:
+        found = report.duplicates
+        say(f"duplicates  {found.n_groups:,} groups with {found.n_in_groups:,} images")
+        say(f"labels      {found.n_label_conflicts:,} images whose equals carry another label")
+    for (first, second), leaks in report.leaks.items():
+        words = "up to date" if leaks is None else f"{leaks.summary.test.n_leaking:,} images of {second}"
+        say(f"leaks       {first} to {second}: {words}")
+    plan = report.policy
+    say(f"policy      {plan.policy.name}, version {plan.policy.version}: {plan.n_samples:,} images decided")
+    summary = report.summary
+    say(f"resolved    {summary.n_removed:,} to remove, {summary.n_relabelled:,} to relabel")
+    say(f"            {summary.n_samples - summary.n_removed:,} images left")
+    for path in report.files:
+        say(f"wrote       {path}")
+    for page in report.pages:
+        say(f"to look at  {page}")
+
+
+def status(*, workspace: WorkspaceOption) -> None:
+    """Say what is done in a workspace, and the next command.
+
+    Example:
+
+        chaffinch status -w ws
+    """
+    from chaffinch.pipeline.status import read_status
+
+    found = read_status(workspace)
+    for line in found.lines:
+        say(line)
+    _print_next(found)
+
+
+def _print_next(found: WorkspaceStatus) -> None:
+    hint(f"next: {found.next_command}")

@@ -1,0 +1,93 @@
+"""What is done in a workspace, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaffinch.curate.policy_apply import applied_policies
+from chaffinch.errors import WorkspaceError
+from chaffinch.identity import order_splits
+from chaffinch.pipeline.release import last_release
+from chaffinch.storage.decisions import open_log
+from chaffinch.storage.findings import SCOPE_DUPLICATES, leak_scope, scopes
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.shards import pending_plans
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceStatus:
+    """The state of a workspace in words."""
+
+    lines: list[str]
+    """One per step."""
+    next_command: str
+    """What would come next."""
+
+
+def read_status(root: Path) -> WorkspaceStatus:
+    """Look at a workspace; changes nothing.
+
+    Raises:
+        WorkspaceError: If this is no workspace.
+    """
+    folder = WorkspaceFolder(root)
+    generation = folder.current()
+    if generation.number == 0:
+        line = f"scan       begun, {len(pending_plans(folder)):,} shards planned, none published"
+        return WorkspaceStatus([line], f"chaffinch scan SOURCE -w {root}")
+    found = [scope for scope, _ in scopes(generation)]
+    pairs = _pairs(generation)
+    policies = [f"{p.name} (version {p.version})" for p in applied_policies(root)]
+    release = _release(root)
+    head = open_log(root).head()
+    lines = [
+        f"dataset    {generation.dataset}",
+        f"scan       {generation.n_samples:,} images ({_outcomes(folder, generation)})",
+        f"find       {'done' if SCOPE_DUPLICATES in found else 'not done'}",
+        *(f"leaks      {a} to {b}: {'done' if leak_scope(a, b) in found else 'not done'}" for a, b in pairs),
+        f"issues     {_issues(folder, generation)}",
+        f"decisions  {head.seq:,}, head {head.hash[:16]}",
+        f"policies   {', '.join(policies) or 'none applied'}",
+        f"release    {release or 'none'}",
+    ]
+    open_pair = next((pair for pair in pairs if leak_scope(*pair) not in found), None)
+    if SCOPE_DUPLICATES not in found:
+        return WorkspaceStatus(lines, f"chaffinch find -w {root}")
+    if open_pair is not None:
+        return WorkspaceStatus(lines, f"chaffinch leaks -w {root} --between {' '.join(open_pair)}")
+    if not policies:
+        return WorkspaceStatus(lines, f"chaffinch policy apply -w {root} --dry-run")
+    if release is None:
+        return WorkspaceStatus(lines, f"chaffinch apply -w {root} --to cleaned")
+    return WorkspaceStatus(lines, f"chaffinch verify -w {root}")
+
+
+def _pairs(generation: Generation) -> list[tuple[str, str]]:
+    splits = order_splits(generation.info.get("splits", []))
+    return [(splits[0], other) for other in splits[1:]]
+
+
+def _release(root: Path) -> Path | None:
+    try:
+        return last_release(root)
+    except WorkspaceError:
+        return None
+
+
+def _outcomes(folder: WorkspaceFolder, generation: Generation) -> str:
+    counts: Counter[str] = Counter()
+    for batch in folder.batches(generation, "samples", columns=["outcome"]):
+        counts.update({row["values"]: row["counts"] for row in batch.column(0).value_counts().to_pylist()})
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
+
+
+def _issues(folder: WorkspaceFolder, generation: Generation) -> str:
+    counts: Counter[str] = Counter()
+    for table in generation.tables:
+        for batch in folder.batches(generation, table, columns=["issue_type"]) if "issues/" in table else ():
+            counts.update(
+                {row["values"]: row["counts"] for row in batch.column(0).value_counts().to_pylist()}
+            )
+    return ", ".join(f"{count:,} {name}" for name, count in counts.most_common()) or "none"

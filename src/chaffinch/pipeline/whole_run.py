@@ -1,0 +1,122 @@
+"""The whole run: scan, find, leaks, policy, resolve; each step skipped where it is up to date.
+
+Nothing of the dataset is changed. What comes out is the manifest and the lists; a cleaned copy is for
+`chaffinch apply` to write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaffinch.curate.policy import DEFAULT, read_policy
+from chaffinch.curate.policy_apply import PolicyPlan, applied_policies, apply_policy, plan_policy
+from chaffinch.identity import order_splits
+from chaffinch.pipeline.duplicates import DuplicateReport, find_duplicates
+from chaffinch.pipeline.leak_report import DEFAULT_METHODS, LeakReport, report_leaks
+from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.pipeline.resolve import resolve
+from chaffinch.pipeline.resolve_artifacts import (
+    Exceeded,
+    ResolveSummary,
+    exceeded_limits,
+    summarise,
+    write_artifacts,
+)
+from chaffinch.pipeline.scan import ScanReport, SourceSpec, scan
+from chaffinch.report.contact_sheet import contact_sheet_path
+from chaffinch.settings import ScanSettings
+from chaffinch.storage.findings import SCOPE_DUPLICATES, leak_scope, scopes
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+
+
+@dataclass(frozen=True, slots=True)
+class CleanReport:
+    """What a whole run did; None where a step was up to date."""
+
+    scan: ScanReport
+    """What was read."""
+    duplicates: DuplicateReport | None
+    """Duplicates, if they were searched now."""
+    leaks: dict[tuple[str, str], LeakReport | None]
+    """Leaks between train and each other split."""
+    pages: list[Path]
+    """Pages to look at: the contact sheets."""
+    policy: PolicyPlan
+    """What the policy decided."""
+    summary: ResolveSummary
+    """What happens to the images."""
+    exceeded: list[Exceeded]
+    """Limits of the policy that the removals exceed; nothing was written then."""
+    files: list[Path]
+    """Manifest and lists."""
+
+
+def clean(
+    root: Path,
+    spec: SourceSpec,
+    *,
+    policy: Path | None = None,
+    settings: ScanSettings | None = None,
+    progress: Progress | None = None,
+) -> CleanReport:
+    """Find what is wrong in a dataset and what a policy would do about it.
+
+    Args:
+        root: The workspace.
+        spec: What to clean.
+        policy: YAML file; None takes the one that comes with the program.
+        settings: How to scan.
+        progress: Who watches.
+
+    Raises:
+        SourceError: If the source cannot be read.
+        UsageError: If the policy cannot be understood.
+        LockedError: If another process writes to the workspace.
+    """
+    progress = progress or Silent()
+    rules = read_policy(policy or DEFAULT)
+    scanned = scan(root, spec, settings=settings, progress=progress)
+    folder = WorkspaceFolder(root)
+    duplicates = None
+    if not _is_searched(folder.published(), SCOPE_DUPLICATES):
+        duplicates = find_duplicates(root, progress=progress)
+    leaks = {pair: _leaks(folder, pair, progress) for pair in split_pairs(scanned.splits)}
+    progress.stage("deciding", total=None, unit="images")
+    plan = plan_policy(root, rules)
+    apply_policy(root, plan, source=policy or DEFAULT)
+    resolution = resolve(root)
+    summary = summarise(resolution)
+    exceeded = exceeded_limits(summary, applied_policies(root))
+    return CleanReport(
+        scan=scanned,
+        duplicates=duplicates,
+        leaks=leaks,
+        pages=[page for pair in leaks if (page := contact_sheet_path(_report_path(folder, pair))).exists()],
+        policy=plan,
+        summary=summary,
+        exceeded=exceeded,
+        files=[] if exceeded else list(write_artifacts(resolution, root / "cleaning")),
+    )
+
+
+def split_pairs(splits: list[str]) -> list[tuple[str, str]]:
+    """Return the pairs of splits to search leaks between: the first (train, if there) with each of the others."""
+    first, *others = order_splits(splits)
+    return [(first, other) for other in others]
+
+
+def _is_searched(generation: Generation, scope: str) -> bool:
+    return set(DEFAULT_METHODS) <= {method for s, method in scopes(generation) if s == scope}
+
+
+def _report_path(folder: WorkspaceFolder, pair: tuple[str, str]) -> Path:
+    name = "_".join((folder.published().dataset, *pair, "leaks_report.csv"))
+    return folder.root / "reports" / name
+
+
+def _leaks(folder: WorkspaceFolder, pair: tuple[str, str], progress: Progress) -> LeakReport | None:
+    output = _report_path(folder, pair)
+    if _is_searched(folder.published(), leak_scope(*pair)) and output.exists():
+        return None
+    return report_leaks(folder.root, pair, output=output, progress=progress)
