@@ -154,6 +154,15 @@ def test_apply__never_writes_into_the_source(decided: Shell, source: Path, tmp_p
     assert tree(source) == before
 
 
+def test_apply__spares_pictures_that_a_list_names(source: Path, tmp_path: Path) -> None:
+    names = tmp_path / "list.csv"
+    names.write_text("image_path,label\n" + "".join(f"{source}/{n},{n.split('/')[1]}\n" for n in NAMES))
+    shell, before = Shell(tmp_path / "ws-list"), tree(source)
+    shell("scan", names)
+    assert "holds pictures of the source" in shell("apply", "--to", source, "--yes", status=2)
+    assert tree(source) == before
+
+
 def test_apply__links_as_asked(decided: Shell, source: Path, tmp_path: Path) -> None:
     picture, original = tmp_path / "out/images/val/dog/y.png", source / "val/dog/y.png"
     for link in ("copy", "hard", "sym", "auto"):
