@@ -220,11 +220,11 @@ def test_verify__names_residual_leaks_and_waivers(shell: Shell, tmp_path: Path) 
     tag(shell, ["val/cat/v.png"], "--action", "keep")
     shell("apply", "--to", tmp_path / "out")
     text = shell("verify", status=3)
-    assert "1 residual leaks\n  images/train/dog/a.png = images/val/dog/x.png (exact, perceptual)" in text
-    assert "1 leaks waived by a person\n  images/train/cat/a.png = images/val/cat/v.png, by Saeed" in text
+    assert "1 residual leak\n  images/train/dog/a.png = images/val/dog/x.png (exact, perceptual)" in text
+    assert "1 leak waived by a person\n  images/train/cat/a.png = images/val/cat/v.png, by Saeed" in text
     shell("policy", "apply")
     shell("apply", "--to", tmp_path / "out")
-    assert "0 residual leaks\n1 leaks waived" in shell("verify")
+    assert "0 residual leaks\n1 leak waived" in shell("verify")
 
 
 def test_verify__names_what_is_changed_missing_and_added(
