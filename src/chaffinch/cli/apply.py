@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaffinch.cli.decide import counted
 from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
@@ -148,13 +149,13 @@ def verify(
 def _print_report(report: VerifyReport) -> None:
     waived = [leak for leak in report.leaks if leak.waived_by is not None]
     say(f"{report.folder}")
-    say(f"{report.n_pictures:,} pictures left")
-    say(f"{len(report.unwaived):,} residual leaks")
+    say(f"{counted(report.n_pictures, 'picture')} left")
+    say(counted(len(report.unwaived), "residual leak"))
     _print_some([f"{one.first} = {one.second} ({', '.join(one.methods)})" for one in report.unwaived])
-    say(f"{len(waived):,} leaks waived by a person")
+    say(f"{counted(len(waived), 'leak')} waived by a person")
     _print_some([f"{one.first} = {one.second}, by {one.waived_by}" for one in waived])
     if report.faults:
-        say(f"{len(report.faults):,} faults")
+        say(counted(len(report.faults), "fault"))
         _print_some(list(report.faults))
     else:
         say(f"all files as they were written, {report.record.n_samples:,} images accounted for")

@@ -14,6 +14,7 @@ from chaffinch.curate.policy import Policy
 from chaffinch.curate.policy_apply import applied_policies
 from chaffinch.errors import ChaffinchError, UsageError
 from chaffinch.formats.location import local_path
+from chaffinch.identity import path_from_text
 from chaffinch.pipeline.resolve import Resolution, resolve
 from chaffinch.pipeline.resolve_artifacts import Exceeded, ResolveSummary, exceeded_limits, summarise
 from chaffinch.storage.decisions import Head, open_log
@@ -87,6 +88,12 @@ def plan_release(root: Path, target: Path, settings: ReleaseSettings) -> Release
     generation = WorkspaceFolder(root).published()
     resolution = resolve(root, settings=settings.resolve)
     _check_target(target, root, resolution)
+    if _holds_pictures(target, WorkspaceFolder(root), generation):
+        raise UsageError(
+            "holds pictures of the source, which is never written to",
+            where=str(target),
+            hint="name a folder outside of it",
+        )
     target_is, foreign = _look_at(target, resolution.dataset)
     if target_is == "other" and _touch(target, root.resolve()):
         raise UsageError(
@@ -123,6 +130,14 @@ def _check_target(target: Path, root: Path, resolution: Resolution) -> None:
         raise UsageError("holds the workspace", where=str(target), hint="name a folder of its own")
     if target.exists() and not target.is_dir():
         raise UsageError("is a file", where=str(target), hint="name a folder with --to")
+
+
+def _holds_pictures(target: Path, folder: WorkspaceFolder, generation: Generation) -> bool:
+    """Tell whether a picture lies below `target`: a list or annotation file names them anywhere."""
+    places: set[str] = set()
+    for batch in folder.batches(generation, "samples", columns=["uri"]):
+        places |= {uri.rpartition("/")[0] for uri in batch.column(0).to_pylist() if uri.startswith("/")}
+    return any(Path(path_from_text(place)).resolve().is_relative_to(target) for place in places)
 
 
 def _touch(one: Path, other: Path) -> bool:

@@ -153,7 +153,7 @@ def _list_faults(
         if picture.image_id in removed:
             yield f"removed by the list, yet in the release: {picture.path}"
         label = labels.get(picture.image_id)
-        if label is not None and picture.path.split("/")[2] != class_folder(label):
+        if label is not None and picture.path.split("/")[2:3] != [class_folder(label)]:
             yield f"to be {label} by the relabel map, yet elsewhere: {picture.path}"
 
 

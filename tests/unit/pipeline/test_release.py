@@ -154,6 +154,15 @@ def test_apply__never_writes_into_the_source(decided: Shell, source: Path, tmp_p
     assert tree(source) == before
 
 
+def test_apply__spares_pictures_that_a_list_names(source: Path, tmp_path: Path) -> None:
+    names = tmp_path / "list.csv"
+    names.write_text("image_path,label\n" + "".join(f"{source}/{n},{n.split('/')[1]}\n" for n in NAMES))
+    shell, before = Shell(tmp_path / "ws-list"), tree(source)
+    shell("scan", names)
+    assert "holds pictures of the source" in shell("apply", "--to", source, "--yes", status=2)
+    assert tree(source) == before
+
+
 def test_apply__links_as_asked(decided: Shell, source: Path, tmp_path: Path) -> None:
     picture, original = tmp_path / "out/images/val/dog/y.png", source / "val/dog/y.png"
     for link in ("copy", "hard", "sym", "auto"):
@@ -211,11 +220,11 @@ def test_verify__names_residual_leaks_and_waivers(shell: Shell, tmp_path: Path) 
     tag(shell, ["val/cat/v.png"], "--action", "keep")
     shell("apply", "--to", tmp_path / "out")
     text = shell("verify", status=3)
-    assert "1 residual leaks\n  images/train/dog/a.png = images/val/dog/x.png (exact, perceptual)" in text
-    assert "1 leaks waived by a person\n  images/train/cat/a.png = images/val/cat/v.png, by Saeed" in text
+    assert "1 residual leak\n  images/train/dog/a.png = images/val/dog/x.png (exact, perceptual)" in text
+    assert "1 leak waived by a person\n  images/train/cat/a.png = images/val/cat/v.png, by Saeed" in text
     shell("policy", "apply")
     shell("apply", "--to", tmp_path / "out")
-    assert "0 residual leaks\n1 leaks waived" in shell("verify")
+    assert "0 residual leaks\n1 leak waived" in shell("verify")
 
 
 def test_verify__names_what_is_changed_missing_and_added(
