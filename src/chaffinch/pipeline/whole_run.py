@@ -101,7 +101,7 @@ def clean(
 
 
 def split_pairs(splits: list[str]) -> list[tuple[str, str]]:
-    """Return the pairs of splits to search leaks between: the first (train, if there) with each of the others."""
+    """Return the pairs to search leaks between: the first split (train, if there) with each other one."""
     first, *others = order_splits(splits)
     return [(first, other) for other in others]
 
