@@ -53,7 +53,7 @@ MISTAKES: dict[str, tuple[int, str]] = {
     "leaks -w ws --between train val --output /proc/no/leaks.csv": (1, "/proc/no"),
     "leaks -w ws --between train val --manifest table.csv": (1, "column 'image_path'"),
     "leaks -w ws --between train val --add-to nothing.csv": (1, "nothing.csv"),
-    "leaks -w ws --train data/train --test empty": (1, "other places"),
+    "leaks -w ws --train data/train --test empty": (1, "holds the splits"),
     "find -w nothing": (1, "no chaffinch workspace"),
     "find -w ws --only everything": (2, "duplicates"),
     "issues -w ws --format xml": (2, "table, csv or json"),
