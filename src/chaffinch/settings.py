@@ -20,6 +20,13 @@ METHODS = ("exact", "perceptual", "verified", "semantic")
 """Ways to find a leak or duplicate, cheapest first."""
 
 
+def n_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    # macOS cannot say which cores a process may use.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True)
 class MeasureSettings:
     """What is measured in one decode; part of every shard's fingerprint."""
@@ -54,7 +61,7 @@ class ScanSettings:
 
     def n_workers(self) -> int:
         """Return the number of threads to start."""
-        return self.workers if self.workers > 0 else len(os.sched_getaffinity(0))
+        return self.workers if self.workers > 0 else n_cores()
 
 
 @dataclass(frozen=True, slots=True)

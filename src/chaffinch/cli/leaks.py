@@ -89,7 +89,8 @@ def run_leaks(request: LeakRequest) -> int:
             between,
             settings=request.settings,
             output=request.output,
-            manifest=request.manifest,
+            # Tags are added by equal spelling: the manifest that gets them is the one to spell after.
+            manifest=request.manifest or request.add_to,
             dataset=request.dataset,
             progress=progress,
         )

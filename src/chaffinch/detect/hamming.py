@@ -16,7 +16,6 @@ TPAMI 36(6), 2014; chunk limits that differ: J. Qin et al., "GPH: similarity sea
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +27,7 @@ import numpy as np
 from chaffinch.detect import hamming_kernels as kernels
 from chaffinch.errors import SchemaError
 from chaffinch.records import ORIENTATIONS
+from chaffinch.settings import n_cores
 
 MAX_RADIUS = 16
 """Largest radius, bits; beyond it nearly everything is a neighbour and a hash says nothing."""
@@ -207,7 +207,7 @@ def _rows(found: kernels.Found, n_columns: int) -> np.ndarray:
 
 
 def _run(join: _Join) -> Iterator[kernels.Found]:
-    n_threads = 1 if join.is_small() else len(os.sched_getaffinity(0))
+    n_threads = 1 if join.is_small() else n_cores()
     with ThreadPoolExecutor(n_threads) as pool:
         for one_pass in _passes(join):
             yield from _run_pass(one_pass, pool, n_threads)

@@ -348,16 +348,15 @@ class _PatchCache:
 
 def _blocks(candidates: Candidates, cache: _PatchCache, watch: Watch | None) -> Iterator[np.ndarray]:
     """Yield candidate numbers block by block, their patches loaded, flat units left out."""
-    remaining = np.arange(len(candidates.pairs))
-    while len(remaining):
+    n = len(candidates.pairs)
+    for start in range(0, n, PAIRS_PER_BLOCK):
         if watch is not None:
-            watch(len(candidates.pairs) - len(remaining), len(candidates.pairs))
-        numbers, remaining = remaining[:PAIRS_PER_BLOCK], remaining[PAIRS_PER_BLOCK:]
-        pairs = candidates.pairs[numbers]
-        cache.load(np.unique(pairs))
-        yield numbers[~cache.is_flat[pairs].any(axis=1)]
-        # Thousands of flat pictures share a hash: once known, none of their pairs is looked at again.
-        remaining = remaining[~cache.is_flat[candidates.pairs[remaining]].any(axis=1)]
+            watch(start, n)
+        numbers = np.arange(start, min(start + PAIRS_PER_BLOCK, n))
+        # Thousands of flat pictures share a hash: once known to be flat, they are not loaded again.
+        numbers = numbers[~cache.is_flat[candidates.pairs[numbers]].any(axis=1)]
+        cache.load(np.unique(candidates.pairs[numbers]))
+        yield numbers[~cache.is_flat[candidates.pairs[numbers]].any(axis=1)]
 
 
 def _own_pairs(units: Units, cache: _PatchCache) -> np.ndarray:

@@ -77,15 +77,13 @@ def load_sides(folder: WorkspaceFolder, generation: Generation, between: tuple[s
 
 
 def sides_fingerprint(folder: WorkspaceFolder, generation: Generation, between: tuple[str, str]) -> str:
-    """Return 32 hex digits that differ whenever an image of either split does."""
+    """Return 32 hex digits that differ whenever an image or a label of either split does."""
     digest = hashlib.blake2b("\0".join(between).encode(), digest_size=16)
-    for batch in folder.batches(generation, "samples", columns=["split", "key", "outcome", "bytes_digest"]):
+    facts = ["key", "outcome", "bytes_digest", "given_label"]
+    for batch in folder.batches(generation, "samples", columns=["split", *facts]):
         wanted = batch.filter(pc.is_in(batch.column("split"), pa.array(between)))
-        rows = zip(
-            *(wanted.column(name).to_pylist() for name in ("key", "outcome", "bytes_digest")), strict=True
-        )
-        for key, outcome, content in rows:
-            digest.update(f"{key}\0{outcome}\0{content}\0".encode())
+        for row in zip(*(wanted.column(name).to_pylist() for name in facts), strict=True):
+            digest.update(repr(row).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from chaffinch.detect.verified import MIN_CORRELATION
 from chaffinch.formats.leak_csv import read_leak_rows, write_leak_rows
 from chaffinch.formats.manifest_paths import read_manifest_rows
+from chaffinch.identity import slug
 from chaffinch.pipeline.columns import Thumbnails, load_sides, sides_fingerprint
 from chaffinch.pipeline.leak_rows import LeakRows
 from chaffinch.pipeline.leaks import keep_leaks, search_leaks
@@ -117,12 +118,12 @@ def report_leaks(
     """
     started = time.perf_counter(), time.process_time()
     settings, progress, folder = settings or LeakSettings(), progress or Silent(), WorkspaceFolder(root)
-    generation = folder.published()
-    name = dataset or generation.dataset
+    name = slug(dataset) if dataset else folder.published().dataset
     output = output or root / "reports" / f"{name}_leaks_report.csv"
-    side = load_sides(folder, generation, between)
+    load_sides(folder, folder.published(), between)
     with writer_lock(root):
         generation = folder.published()
+        side = load_sides(folder, generation, between)
         found = search_leaks(folder, generation, side, settings=settings, progress=progress)
         generation = keep_leaks(
             folder, generation, between, side=side, found=found, phash_threshold=settings.phash_threshold

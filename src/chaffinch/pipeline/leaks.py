@@ -169,9 +169,10 @@ def keep_leaks(
     tables = dict(generation.tables)
     for pairs in found:
         tables |= write_pairs(folder, generation, pairs, scope=scope)
-    rows = leak_issues(folder, generation, every, side=side, phash_threshold=phash_threshold)
-    tables |= write_issues(folder, generation, [rows], scope=scope)
     thresholds = dict(generation.info.get(PHASH_THRESHOLDS, {}))
     if "perceptual" in searched:
         thresholds[scope] = phash_threshold
+    searched_with = thresholds.get(scope, phash_threshold)
+    rows = leak_issues(folder, generation, every, side=side, phash_threshold=searched_with)
+    tables |= write_issues(folder, generation, [rows], scope=scope)
     return folder.publish(generation, tables=tables, info={**generation.info, PHASH_THRESHOLDS: thresholds})

@@ -39,5 +39,7 @@ def write_json(target: Path, value: Any) -> None:
 
 def remove_temporary_files(folder: Path) -> None:
     """Remove what killed writers left below `folder`; call only while holding the workspace's lock."""
-    for leftover in folder.rglob(f".*{TEMPORARY_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
+    # Not below `reports`: what is being written there belongs to a run that holds no lock.
+    for place in (folder, *(folder / name for name in ("plan", "shards", "thumbs", "tables"))):
+        for leftover in place.glob(f".*{TEMPORARY_SUFFIX}"):
+            leftover.unlink(missing_ok=True)

@@ -50,11 +50,11 @@ def pending_fingerprint(folder: WorkspaceFolder) -> str | None:
 
 def forget_pending(folder: WorkspaceFolder) -> None:
     """Remove all unpublished plans and shards: they belong to other settings, or are published now."""
-    for number in pending_plans(folder):
-        # The plan goes first: a shard without a plan is never read.
-        plan_path(folder, number).unlink()
+    # The shards go first: a shard whose plan is gone would be taken for that of the next plan of its number.
     for path in (folder.root / "shards").iterdir():
         path.unlink()
+    for number in pending_plans(folder):
+        plan_path(folder, number).unlink()
 
 
 def read_plan(folder: WorkspaceFolder, number: int) -> tuple[list[int], list[SampleRef]]:

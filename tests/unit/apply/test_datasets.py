@@ -48,7 +48,7 @@ def test_cleaned_dataset__refuses_ids_that_are_no_rows(tmp_path: Path) -> None:
 
 def test_cleaned_dataset__feeds_a_data_loader() -> None:
     data = pytest.importorskip("torch.utils.data", reason="torch is not installed")
-    cleaned = CleanedDataset(ROWS, {0}, {}, transform=np.asarray)
+    cleaned = CleanedDataset(ROWS, {0}, {}, transform=np.array)
     loader = data.DataLoader(cleaned, batch_size=4)
     (images, labels), *_ = list(loader)
     assert tuple(images.shape) == (4, 2, 2, 3)

@@ -48,6 +48,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 more={"suggested_label": label, "method": "planted"},
             )
         folder.publish(
-            generation, tables={**generation.tables, **write_issues(folder, generation, "planted", [rows])}
+            generation,
+            tables={**generation.tables, **write_issues(folder, generation, [rows], scope="planted")},
         )
     return root

@@ -155,3 +155,63 @@ def test_report_leaks__says_when_nothing_was_compared(data: Path, tmp_path: Path
     semantic = LeakSettings(methods=("semantic",))
     assert not report_leaks(tmp_path / "ws", ("train", "val"), settings=semantic).was_compared
     assert report_leaks(tmp_path / "ws", ("train", "val"), settings=FAST).was_compared
+
+
+def manifest(path: Path, rows: list[tuple[str, str]]) -> Path:
+    lines = [f"{image},{split},,none" for image, split in rows]
+    path.write_text("\n".join(["image_path,split,user_tags,user_action", *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (("cat/9.bmp", "val"), "cat/9.bmp"),
+        (("/old/place/val/cat/9.bmp", ""), "/old/place/val/cat/9.bmp"),
+        (("/old/place/val/gone_class/9.bmp", "val"), None),
+        (("elsewhere/test/cat/9.bmp", "test"), None),
+    ],
+)
+def test_report_leaks__spells_only_what_the_manifest_really_names(
+    data: Path, tmp_path: Path, row: tuple[str, str], expected: str | None
+) -> None:
+    scanned(data, tmp_path / "ws")
+    named = manifest(tmp_path / "manifest.csv", [row])
+    report = report_leaks(tmp_path / "ws", ("train", "val"), settings=FAST, manifest=named)
+    assert report.leaking_test_images == {expected or f"{data}/val/cat/9.bmp"}
+
+
+def test_report_leaks__one_spelling_for_two_splits_is_not_taken(data: Path, tmp_path: Path) -> None:
+    shutil.move(data / "val/cat/9.bmp", data / "val/cat/1.bmp")
+    scanned(data, tmp_path / "ws")
+    named = manifest(tmp_path / "manifest.csv", [("cat/1.bmp", "train"), ("cat/1.bmp", "val")])
+    report = report_leaks(tmp_path / "ws", ("train", "val"), settings=FAST, manifest=named)
+    assert report.leaking_test_images == {f"{data}/val/cat/1.bmp"}
+    assert any("could mean several" in note for note in report.summary.notes)
+
+
+def test_scan__killed_while_it_forgets_another_scan_never_mixes_the_two(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    for number in range(7):
+        picture(other / f"bird/{number}.bmp", 100 + number)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("chaffinch.pipeline.scan._publish", killed)
+        scanned(other, tmp_path / "ws")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("chaffinch.storage.shards.pending_plans", killed)
+        scanned(data, tmp_path / "ws")
+    scanned(data, tmp_path / "ws")
+    scanned(data, tmp_path / "fresh")
+    columns = ["key", "bytes_digest"]
+    got = read_exported(tmp_path / "ws", "samples").select(columns).to_pylist()
+    expected = read_exported(tmp_path / "fresh", "samples").select(columns).to_pylist()
+    by_key = {row["key"]: row["bytes_digest"] for row in got}
+    assert {row["key"]: by_key[row["key"]] for row in expected} == {
+        r["key"]: r["bytes_digest"] for r in expected
+    }

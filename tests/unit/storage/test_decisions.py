@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,9 +57,13 @@ def postgres_programs() -> Path | None:
     return found[-1].parent if found else None
 
 
+RUNUSER = shutil.which("runuser", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "runuser"
+"""The server refuses to run as root; the program that lends it another user may lie outside of PATH."""
+
+
 def as_user(*command: str) -> list[str]:
     """Return a command that runs as somebody whom the server accepts: it refuses root."""
-    return ["runuser", "-u", "nobody", "--", *command] if os.geteuid() == 0 else list(command)
+    return [RUNUSER, "-u", "nobody", "--", *command] if os.geteuid() == 0 else list(command)
 
 
 @pytest.fixture(scope="module")
