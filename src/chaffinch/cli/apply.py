@@ -16,7 +16,7 @@ from chaffinch.cli.output import (
     progress_on_stderr,
     say,
 )
-from chaffinch.cli.resolve import FOUND_SOMETHING, print_exceeded
+from chaffinch.cli.resolve import FOUND_SOMETHING, print_exceeded, print_removals
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,11 +99,7 @@ def apply(
 
 def _print_plan(plan: ReleasePlan) -> None:
     summary = plan.summary
-    say(f"{summary.n_samples:,} images")
-    say(f"{summary.n_removed:,} removed")
-    for reason, count in sorted(summary.removed_by.items(), key=lambda item: (-item[1], item[0])):
-        say(f"  {count:>9,}  {reason}")
-    say(f"{summary.n_relabelled:,} relabelled")
+    print_removals(summary)
     say(f"{summary.n_samples - summary.n_removed:,} images left")
     say(f"to {plan.target}: {', '.join(plan.settings.contents)}; {_TARGETS[plan.target_is]}")
     if plan.foreign_files:

@@ -72,12 +72,17 @@ def resolve(
         raise typer.Exit(FOUND_SOMETHING)
 
 
-def _print_summary(summary: ResolveSummary) -> None:
+def print_removals(summary: ResolveSummary) -> None:
+    """Print how many images go, and why, and how many get another label."""
     say(f"{summary.n_samples:,} images")
     say(f"{summary.n_removed:,} removed")
     for reason, count in sorted(summary.removed_by.items(), key=lambda item: (-item[1], item[0])):
         say(f"  {count:>9,}  {reason}")
     say(f"{summary.n_relabelled:,} relabelled")
+
+
+def _print_summary(summary: ResolveSummary) -> None:
+    print_removals(summary)
     for who, count in sorted(summary.relabelled_by.items(), key=lambda item: (-item[1], item[0])):
         say(f"  {count:>9,}  decided by {who}")
     say(f"{summary.n_samples - summary.n_removed:,} images left")

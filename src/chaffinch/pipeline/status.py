@@ -8,8 +8,8 @@ from pathlib import Path
 
 from chaffinch.curate.policy_apply import applied_policies
 from chaffinch.errors import WorkspaceError
-from chaffinch.identity import order_splits
 from chaffinch.pipeline.release import last_release
+from chaffinch.pipeline.whole_run import split_pairs
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.findings import SCOPE_DUPLICATES, leak_scope, scopes
 from chaffinch.storage.folder import Generation, WorkspaceFolder
@@ -38,7 +38,7 @@ def read_status(root: Path) -> WorkspaceStatus:
         line = f"scan       begun, {len(pending_plans(folder)):,} shards planned, none published"
         return WorkspaceStatus([line], f"chaffinch scan SOURCE -w {root}")
     found = [scope for scope, _ in scopes(generation)]
-    pairs = _pairs(generation)
+    pairs = split_pairs(generation.info.get("splits", []))
     policies = [f"{p.name} (version {p.version})" for p in applied_policies(root)]
     release = _release(root)
     head = open_log(root).head()
@@ -62,11 +62,6 @@ def read_status(root: Path) -> WorkspaceStatus:
     if release is None:
         return WorkspaceStatus(lines, f"chaffinch apply -w {root} --to cleaned")
     return WorkspaceStatus(lines, f"chaffinch verify -w {root}")
-
-
-def _pairs(generation: Generation) -> list[tuple[str, str]]:
-    splits = order_splits(generation.info.get("splits", []))
-    return [(splits[0], other) for other in splits[1:]]
 
 
 def _release(root: Path) -> Path | None:

@@ -102,8 +102,8 @@ def clean(
 
 def split_pairs(splits: list[str]) -> list[tuple[str, str]]:
     """Return the pairs to search leaks between: the first split (train, if there) with each other one."""
-    first, *others = order_splits(splits)
-    return [(first, other) for other in others]
+    ordered = order_splits(splits)
+    return [(ordered[0], other) for other in ordered[1:]]
 
 
 def _is_searched(generation: Generation, scope: str) -> bool:
