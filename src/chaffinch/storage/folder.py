@@ -145,13 +145,15 @@ class WorkspaceFolder:
                 path.unlink(missing_ok=True)
         return new
 
-    def table_name(self, generation: Generation, table: str, part: int = 0) -> str:
+    def table_name(
+        self, generation: Generation, table: str, part: int = 0, *, suffix: str = ".parquet"
+    ) -> str:
         """Return the name of a file for `table` in the generation after `generation`, below the root."""
         # Split names may hold characters that file names should not; the digest keeps two such names apart.
         plain = re.sub(r"[^A-Za-z0-9_-]+", "-", table)
         if plain != table:
             plain += "-" + hashlib.blake2b(table.encode(), digest_size=4).hexdigest()
-        return f"tables/{plain}-{generation.number + 1:06d}-{part}.parquet"
+        return f"tables/{plain}-{generation.number + 1:06d}-{part}{suffix}"
 
     def write_table(
         self, generation: Generation, table: str, batches: Iterable[pa.Table], *, schema: pa.Schema

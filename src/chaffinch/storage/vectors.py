@@ -1,0 +1,126 @@
+"""Embedding vectors in the workspace: one NumPy file per embedder, a row per sample.
+
+Rows are L2-normalised float16, in the order of `sample_id`; a row of zeros stands for a sample without a
+vector (broken, missing, or not embedded yet). Readers get a memory map, so that a million rows cost no memory
+until they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from chaffinch.errors import WorkspaceError
+from chaffinch.storage.files import atomic_path
+from chaffinch.storage.folder import DAMAGED_HINT, Generation, WorkspaceFolder
+
+VECTORS = "vectors/"
+"""What the name of a stored table of vectors begins with; the embedder's name follows."""
+
+EMBEDDERS = "embedders"
+"""Key in a generation's `info`: by name, what `EmbedderInfo` says of each embedder with vectors here, the one
+used last at the end."""
+
+MAX_NORM_LOSS = 0.01
+"""Norms of stored rows differ from 1 by less than this after rounding to float16."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderInfo:
+    """What the workspace knows of the embedder whose vectors it keeps."""
+
+    name: str
+    """What users call it; names the table."""
+    dim: int
+    """Length of a vector."""
+    fingerprint: str
+    """Differs whenever vectors could: the weights' digest and the preprocessing."""
+    semantic_threshold: float | None
+    """Smallest cosine at which two pictures are near duplicates; None where it was never calibrated."""
+
+
+def embedder_names(generation: Generation) -> list[str]:
+    """Return the embedders that have vectors here, the one used last at the end."""
+    known = generation.info.get(EMBEDDERS, {})
+    return [name for name in known if VECTORS + name in generation.tables]
+
+
+def embedder_info(generation: Generation, name: str | None = None) -> EmbedderInfo | None:
+    """Return what is known of an embedder, by default of the one used last; None if it has no vectors."""
+    names = embedder_names(generation)
+    chosen = name if name is not None else (names[-1] if names else None)
+    return EmbedderInfo(**generation.info[EMBEDDERS][chosen]) if chosen in names else None
+
+
+def read_vectors(folder: WorkspaceFolder, generation: Generation, name: str) -> np.ndarray:
+    """Map the vectors of an embedder. N samples, D dimensions.
+
+    Returns:
+        Shape (N, D), float16, read-only; rows are of norm 1 within `MAX_NORM_LOSS`, or zeros. `unit_rows`
+        turns a block of them into float32 to compute with.
+
+    Raises:
+        WorkspaceError: If there are none, or the file is damaged.
+    """
+    paths = folder.files(generation, VECTORS + name)
+    if not paths:
+        raise WorkspaceError(
+            f"has no vectors of {name!r}",
+            where=str(folder.root),
+            hint=f"chaffinch scan SOURCE -w {folder.root} --embedder {name}",
+        )
+    try:
+        mapped: np.ndarray = np.load(paths[0], mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(f"cannot be read: {error}", where=str(paths[0]), hint=DAMAGED_HINT) from error
+    return mapped
+
+
+def write_vectors(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    blocks: Iterable[np.ndarray],
+    *,
+    name: str,
+    shape: tuple[int, int],
+) -> dict[str, list[str]]:
+    """Write the vectors of an embedder for the generation after `generation`; atomic.
+
+    Args:
+        folder: The workspace.
+        generation: The one before.
+        blocks: Rows in order of `sample_id`, shape (B, D) each, any float type; rows need not be of norm 1.
+        name: The embedder.
+        shape: Samples and dimensions in all.
+
+    Returns:
+        The entry for `Generation.tables`.
+
+    Cost: one block of memory.
+    """
+    file = folder.table_name(generation, VECTORS + name, suffix=".npy")
+    with atomic_path(folder.root / file) as temporary, temporary.open("wb") as raw:
+        header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(raw, header)
+        for block in blocks:
+            raw.write(unit_rows(block).astype("<f2").tobytes())
+    return {VECTORS + name: [file]}
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Return the rows scaled to norm 1, shape (B, D), float32; rows of zeros stay zeros."""
+    rows = np.asarray(vectors, dtype=np.float32)
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+    unit: np.ndarray = rows * scale[:, None]
+    return unit
+
+
+def has_vector(vectors: np.ndarray, *, rows: int = 65536) -> np.ndarray:
+    """Return shape (N,), bool: which rows of `read_vectors` hold a vector."""
+    found = np.zeros(len(vectors), dtype=bool)
+    for start in range(0, len(vectors), rows):
+        found[start : start + rows] = vectors[start : start + rows].any(axis=1)
+    return found
