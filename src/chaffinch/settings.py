@@ -94,3 +94,15 @@ class LeakSettings:
             )
         if not 0 < self.semantic_threshold <= 1:
             raise UsageError(f"the semantic threshold must be in 0..1, got {self.semantic_threshold}")
+
+
+@dataclass(frozen=True, slots=True)
+class FindSettings:
+    """How problems within a dataset are searched."""
+
+    only: tuple[str, ...] = ()
+    """Names of the steps to run; empty for all."""
+    pairs: LeakSettings = LeakSettings()
+    """Methods and thresholds of duplicates."""
+    embedder: str | None = None
+    """Whose vectors to use; None takes those made last."""

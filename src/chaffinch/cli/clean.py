@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaffinch.cli.find import print_found
 from chaffinch.cli.output import (
     DatasetOption,
     LogJsonOption,
@@ -82,12 +83,7 @@ def _page(report: CleanReport) -> str:
 def _print_report(report: CleanReport) -> None:
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.scan.outcomes.items())
     say(f"{report.scan.dataset}: {report.scan.n_samples:,} images ({outcomes})")
-    if report.duplicates is None:
-        say("duplicates  up to date")
-    else:
-        found = report.duplicates
-        say(f"duplicates  {found.n_groups:,} groups with {found.n_in_groups:,} images")
-        say(f"labels      {found.n_label_conflicts:,} images whose equals carry another label")
+    print_found(report.found)
     for (first, second), leaks in report.leaks.items():
         words = "up to date" if leaks is None else f"{leaks.summary.test.n_leaking:,} images of {second}"
         say(f"leaks       {first} to {second}: {words}")

@@ -11,59 +11,66 @@ from chaffinch.cli.output import LogJsonOption, WorkspaceOption, duration, hint,
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-STEPS = ("duplicates",)
-"""Names that `--only` takes."""
+    from chaffinch.pipeline.find import FindReport
 
 TEXT_WIDTH = 79
 """Columns of a reason as it is listed."""
 
 
-def parse_steps(text: str) -> tuple[str, ...]:
-    """Turn ``duplicates`` into steps.
-
-    Raises:
-        UsageError: If a step is not there.
-    """
-    steps = tuple(part.strip() for part in text.split(",") if part.strip())
-    unknown = [step for step in steps if step not in STEPS]
-    if unknown or not steps:
-        raise UsageError(f"there is no step {', '.join(unknown)!r}", hint=f"--only takes {', '.join(STEPS)}")
-    return steps
-
-
 def find(
     *,
     workspace: WorkspaceOption,
-    only: Annotated[str, typer.Option(help="Comma list of steps: duplicates.")] = "duplicates",
+    only: Annotated[str, typer.Option(help="Comma list of steps: duplicates. Default: all.")] = "",
     phash_threshold: Annotated[int, typer.Option(help="Largest Hamming distance in bits, 0..16.")] = 5,
+    embedder: Annotated[
+        str | None, typer.Option(help="Whose vectors to use. Default: those made last.")
+    ] = None,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Find duplicates: the same bytes or pixels, near copies, turned or cropped copies; label conflicts.
+    """Find what is wrong within a dataset: duplicates with their label conflicts.
 
-    Nothing is removed: findings are rows of the tables `issues` and `pairs`.
+    Nothing is removed: findings are rows of the tables `issues` and `pairs`. A step that lacks something
+    says so, with the command that brings it.
 
-    Example:
+    Examples:
+
+        chaffinch find -w ws
 
         chaffinch find -w ws --only duplicates
     """
-    from chaffinch.pipeline.duplicates import find_duplicates
-    from chaffinch.settings import LeakSettings
+    from chaffinch.pipeline.find import find as run_find
+    from chaffinch.settings import FindSettings, LeakSettings
 
-    parse_steps(only)
+    settings = FindSettings(
+        only=tuple(part.strip() for part in only.split(",") if part.strip()),
+        pairs=LeakSettings(phash_threshold=phash_threshold),
+        embedder=embedder,
+    )
     with progress_on_stderr(as_json=log_json) as progress:
-        report = find_duplicates(
-            workspace, settings=LeakSettings(phash_threshold=phash_threshold), progress=progress
-        )
-    say(f"{report.n_groups:,} groups of duplicates with {report.n_in_groups:,} images")
-    for method, n_sets in report.n_sets.items():
-        say(
-            f"  {method:<12}{n_sets:>10,} sets of equals{report.n_pairs[method]:>12,} near pairs between them"
-        )
-    say(f"{report.n_label_conflicts:,} images whose equals carry another label")
-    say(f"done in {duration(report.wall_s)} ({duration(report.cpu_s)} of CPU)")
+        reports = run_find(workspace, settings=settings, progress=progress)
+    print_found(reports)
+    cpu_s, wall_s = sum(r.cpu_s for r in reports), sum(r.wall_s for r in reports)
+    say(f"done in {duration(wall_s)} ({duration(cpu_s)} of CPU)")
     hint(f"next: chaffinch issues -w {workspace}   or   chaffinch table pairs -w {workspace} --to pairs.csv")
+
+
+def print_found(reports: Sequence[FindReport]) -> None:
+    """Print what each step of `find` found; what it lacks goes to stderr."""
+    for done in reports:
+        report = done.report
+        if report is None:
+            say(f"{done.step:<12}up to date")
+            continue
+        counts = {name.replace("_", " "): count for name, count in report.n_flagged.items()}
+        counts |= report.figures
+        if counts:
+            say(f"{done.step:<12}" + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+        if report.left_out is not None:
+            say(f"{done.step:<12}left out: {report.left_out}")
+        if report.command is not None:
+            hint(f"hint: {report.command}")
 
 
 def issues(

@@ -12,7 +12,7 @@ from pathlib import Path
 from chaffinch.curate.policy import DEFAULT, read_policy
 from chaffinch.curate.policy_apply import PolicyPlan, applied_policies, apply_policy, plan_policy
 from chaffinch.identity import order_splits
-from chaffinch.pipeline.duplicates import DuplicateReport, find_duplicates
+from chaffinch.pipeline.find import FindReport, find
 from chaffinch.pipeline.leak_report import DEFAULT_METHODS, LeakReport, report_leaks
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.resolve import resolve
@@ -26,7 +26,7 @@ from chaffinch.pipeline.resolve_artifacts import (
 from chaffinch.pipeline.scan import ScanReport, SourceSpec, scan
 from chaffinch.report.contact_sheet import contact_sheet_path
 from chaffinch.settings import ScanSettings
-from chaffinch.storage.findings import SCOPE_DUPLICATES, leak_scope, scopes
+from chaffinch.storage.findings import leak_scope, scopes
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 
 
@@ -36,8 +36,8 @@ class CleanReport:
 
     scan: ScanReport
     """What was read."""
-    duplicates: DuplicateReport | None
-    """Duplicates, if they were searched now."""
+    found: list[FindReport]
+    """What each step of `find` found."""
     leaks: dict[tuple[str, str], LeakReport | None]
     """Leaks between train and each other split."""
     pages: list[Path]
@@ -78,9 +78,7 @@ def clean(
     rules = read_policy(policy or DEFAULT)
     scanned = scan(root, spec, settings=settings, progress=progress)
     folder = WorkspaceFolder(root)
-    duplicates = None
-    if not _is_searched(folder.published(), SCOPE_DUPLICATES):
-        duplicates = find_duplicates(root, progress=progress)
+    found = find(root, skip_done=True, progress=progress)
     leaks = {pair: _leaks(folder, pair, progress) for pair in split_pairs(scanned.splits)}
     progress.stage("deciding", total=None, unit="images")
     plan = plan_policy(root, rules)
@@ -90,7 +88,7 @@ def clean(
     exceeded = exceeded_limits(summary, applied_policies(root))
     return CleanReport(
         scan=scanned,
-        duplicates=duplicates,
+        found=found,
         leaks=leaks,
         pages=[page for pair in leaks if (page := contact_sheet_path(_report_path(folder, pair))).exists()],
         policy=plan,

@@ -47,6 +47,9 @@ SCOPE_DUPLICATES = "duplicates"
 PHASH_THRESHOLDS = "phash_thresholds"
 """Key in a generation's `info`: the pHash threshold that each scope was last searched with."""
 
+STEPS = "steps"
+"""Key in a generation's `info`: by step of `find` that has run on these images, the vectors it used."""
+
 IMPORT_SCOPE = "import."
 """What the scope of another tool's findings begins with; its name follows."""
 

@@ -1,0 +1,102 @@
+"""Find: run the steps that look for problems within a dataset, each on what the scan has stored.
+
+A step reads the workspace, publishes its own findings in place of its earlier ones, and leaves those of other
+steps alone. A step that lacks something (vectors, labels) says so and does no harm.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaffinch.errors import UsageError
+from chaffinch.pipeline.duplicates import find_duplicates
+from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.pipeline.steps import StepReport, is_up_to_date, note_step
+from chaffinch.settings import FindSettings
+from chaffinch.storage.folder import WorkspaceFolder
+from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT
+from chaffinch.storage.lock import writer_lock
+
+Step = Callable[[Path, FindSettings, Progress], StepReport]
+
+
+def _duplicates(root: Path, settings: FindSettings, progress: Progress) -> StepReport:
+    found = find_duplicates(root, settings=settings.pairs, progress=progress)
+    return StepReport(
+        n_flagged={DUPLICATE: found.n_in_groups, LABEL_CONFLICT: found.n_label_conflicts},
+        figures={"groups of duplicates": found.n_groups},
+    )
+
+
+STEPS: Mapping[str, Step] = {"duplicates": _duplicates}
+"""Names that `--only` takes, in the order in which they run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindReport:
+    """What was done for one step."""
+
+    step: str
+    """Name of the step."""
+    report: StepReport | None
+    """What it found; None where its findings were up to date."""
+    wall_s: float
+    """Seconds on the clock."""
+    cpu_s: float
+    """CPU seconds of this process."""
+
+
+def find(
+    root: Path,
+    *,
+    settings: FindSettings | None = None,
+    skip_done: bool = False,
+    progress: Progress | None = None,
+) -> list[FindReport]:
+    """Run the steps that are asked for, and publish what they find.
+
+    Args:
+        root: The workspace.
+        settings: Which steps, and how.
+        skip_done: Leave steps alone that ran on the same images and vectors.
+        progress: Who watches.
+
+    Returns:
+        One report a step, in the order in which they ran.
+
+    Raises:
+        UsageError: If there is no such step.
+        WorkspaceError: If no scan has ended yet.
+        LockedError: If another process writes to the workspace.
+    """
+    settings, progress = settings or FindSettings(), progress or Silent()
+    steps = parse_steps(settings.only)
+    return [_run(root, step, settings, skip_done=skip_done, progress=progress) for step in steps]
+
+
+def parse_steps(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the steps of these names in the order in which they run; all of them where none is named.
+
+    Raises:
+        UsageError: If there is no such step.
+    """
+    wanted = tuple(names) or tuple(STEPS)
+    unknown = [name for name in wanted if name not in STEPS]
+    if unknown:
+        raise UsageError(f"there is no step {', '.join(unknown)!r}", hint=f"the steps are {', '.join(STEPS)}")
+    return tuple(step for step in STEPS if step in wanted)
+
+
+def _run(root: Path, step: str, settings: FindSettings, *, skip_done: bool, progress: Progress) -> FindReport:
+    started = time.perf_counter(), time.process_time()
+    folder = WorkspaceFolder(root)
+    report = None
+    if not (skip_done and is_up_to_date(folder.published(), step, settings)):
+        report = STEPS[step](root, settings, progress)
+        if report.left_out is None:
+            with writer_lock(root):
+                note_step(folder, step, settings)
+    return FindReport(step, report, time.perf_counter() - started[0], time.process_time() - started[1])
