@@ -45,6 +45,10 @@ MANIFEST_COLUMNS = COLUMNS[:-1]
 EVENTS_FORMAT = "chaffinch events"
 _WARNED = 5
 """Ids that a warning names."""
+_SHARED_IDS = (
+    "images have an id that another path has too; tags by id go to all of them, and so would a list of ids "
+    "to remove ('chaffinch import visual-layer' and 'apply' write a list for each split)"
+)
 
 
 class VLTaggingWorkflow:
@@ -113,8 +117,7 @@ class VLTaggingWorkflow:
         self._adopt(image_frame(self.vl_data))
         n_shared = int(self.tagged_data["image_id"].duplicated().sum())
         if n_shared:
-            text = f"{n_shared:,} images have an id that another path has too; tags by id go to all of them"
-            warnings.warn(text, stacklevel=2)
+            warnings.warn(f"{n_shared:,} {_SHARED_IDS}", stacklevel=2)
         return self.tagged_data
 
     def _adopt(self, manifest: pd.DataFrame) -> None:
