@@ -56,7 +56,9 @@ class Commands:
     @property
     def environment(self) -> dict[str, str]:
         """The variables of a plain login shell in which the virtual environment is active."""
-        return {"HOME": str(self.home), "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        shell = {"HOME": str(self.home), "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        # In a second work tree the tests are of its own source, not of the one that is installed.
+        return shell | {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """Start `chaffinch`; its output goes to pipes."""

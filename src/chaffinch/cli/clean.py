@@ -64,7 +64,7 @@ def clean(
         report = run_clean(
             workspace, spec, policy=policy, settings=ScanSettings(workers=workers), progress=progress
         )
-    _print_report(report)
+    print_clean(report)
     if report.exceeded:
         print_exceeded(report.exceeded)
         raise typer.Exit(FOUND_SOMETHING)
@@ -80,7 +80,8 @@ def _page(report: CleanReport) -> str:
     return str(report.pages[0]) if report.pages else f"chaffinch issues -w {report.files[0].parents[1]}"
 
 
-def _print_report(report: CleanReport) -> None:
+def print_clean(report: CleanReport) -> None:
+    """Print what a whole run did, a line a step."""
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.scan.outcomes.items())
     say(f"{report.scan.dataset}: {report.scan.n_samples:,} images ({outcomes})")
     print_found(report.found)
@@ -92,8 +93,9 @@ def _print_report(report: CleanReport) -> None:
     summary = report.summary
     say(f"resolved    {summary.n_removed:,} to remove, {summary.n_relabelled:,} to relabel")
     say(f"            {summary.n_samples - summary.n_removed:,} images left")
-    for path in report.files:
-        say(f"wrote       {path}")
+    if report.files:
+        say(f"wrote       {report.files[0]}")
+        say(f"            and {len(report.files) - 1} lists beside it")
     for page in report.pages:
         say(f"to look at  {page}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaffinch.cli.clean import print_clean
 from chaffinch.cli.output import hint, progress_on_stderr, say
 
 if TYPE_CHECKING:
@@ -39,15 +40,14 @@ def demo(
     for row in report.rows:
         say(_line(row))
     say()
-    say("  (crops that keep less than about 90 % of a side are beyond what the hashes bring near)")
-    say()
-    say(f"  images         {report.images}")
-    say(f"  what was planted  {report.truth}")
-    say(f"  leak report    {report.files[0]}")
-    say(f"  pairs to look at  {report.files[-1]}")
-    hint(f"next: open {report.files[-1]}   or   chaffinch issues -w {report.workspace}")
+    print_clean(report.cleaned)
+    say(f"images      {report.images}")
+    say(f"planted     {report.truth}")
+    say(f"leak pairs  {report.leak_report}")
+    hint(f"next: open {report.cleaned.pages[0]}   or   chaffinch issues -w {report.workspace}")
 
 
 def _line(row: TruthRow) -> str:
+    found = "-" if row.found is None else str(row.found)
     extra = "" if row.extra is None else str(row.extra)
-    return f"  {row.kind.replace('_', ' '):<18}{row.planted:>9}{row.found:>9}{extra:>9}"
+    return f"  {row.kind.replace('_', ' '):<18}{row.planted:>9}{found:>9}{extra:>9}"

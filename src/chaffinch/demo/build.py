@@ -21,10 +21,12 @@ from pathlib import Path
 from PIL import Image, ImageFilter, ImageStat
 
 from chaffinch.demo.copies import COPIES, encoded, jpeg
+from chaffinch.demo.drawings import DRAWINGS
 from chaffinch.demo.truth import (
     BROKEN_KINDS,
     LABEL_CONFLICT,
     LEAK_KINDS,
+    OUTLIER,
     TRUTH_FILE,
     WRONG_LABEL,
     DemoTruth,
@@ -45,6 +47,8 @@ _PLANTED: Mapping[str, int] = {
     "cropped": 8,
     "mirrored": 5,
     "rotated": 3,
+    "framed": 4,
+    "overlaid": 4,
     "duplicate_exact": 5,
     "duplicate_near": 5,
     LABEL_CONFLICT: 4,
@@ -55,6 +59,7 @@ _PLANTED: Mapping[str, int] = {
     "dark": 5,
     "bright": 5,
     WRONG_LABEL: 8,
+    OUTLIER: len(DRAWINGS),
 }
 _LEAKS_UNDER_ANOTHER_LABEL = frozenset([("recompressed", 0), ("resized", 0), ("cropped", 0)])
 _VAL_SHARE = 0.3
@@ -250,13 +255,15 @@ def _spoilt(original: _Original, kind: str, number: int, *, other_label: str) ->
         image = image.point(lambda value: value * 0.12)
     elif kind == "bright":
         image = image.point(lambda value: 255 - (255 - value) * 0.12)
+    elif kind == OUTLIER:
+        image = DRAWINGS[number](image.size)
     data = jpeg(image, original.quality)
     if kind in BROKEN_KINDS:
         data = {"truncated": data[: len(data) * 3 // 5], "empty": b""}.get(kind, b"404 page not found\n")
     return _File(
         split="val" if kind in BROKEN_KINDS and number == 0 else "train",
         given_label=other_label if kind == WRONG_LABEL else original.label,
-        true_label=original.label,
+        true_label="drawing" if kind == OUTLIER else original.label,
         data=data,
         kind=kind,
     )

@@ -6,7 +6,7 @@ import io
 import random
 from collections.abc import Callable, Mapping
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from chaffinch.demo.truth import LABEL_CONFLICT
 
@@ -64,6 +64,25 @@ def _rotated(data: bytes, rng: random.Random) -> bytes:
     return jpeg(_opened(data).transpose(rng.choice(turns)), rng.randint(85, 92))
 
 
+def _framed(data: bytes, rng: random.Random) -> bytes:
+    image, share = _opened(data), rng.uniform(0.08, 0.14)
+    shade = rng.choice((0, 128, 255))
+    border = round(share * min(image.size))
+    framed = ImageOps.expand(image.convert("RGB"), border, (shade, shade, shade))
+    return jpeg(framed, rng.randint(85, 92))
+
+
+def _overlaid(data: bytes, rng: random.Random) -> bytes:
+    image = _opened(data).convert("RGB")
+    banner = round(image.height * rng.uniform(0.12, 0.2))
+    top = rng.choice((0, image.height - banner))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, top, image.width, top + banner), fill=(20, 20, 30))
+    font = ImageFont.load_default(banner * 0.6)
+    draw.text((image.width * 0.05, top + banner * 0.15), "breaking news", fill=(250, 250, 250), font=font)
+    return jpeg(image, rng.randint(85, 92))
+
+
 COPIES: Mapping[str, Callable[[bytes, random.Random], bytes]] = {
     "exact": _same,
     "repacked": _repacked,
@@ -72,6 +91,8 @@ COPIES: Mapping[str, Callable[[bytes, random.Random], bytes]] = {
     "cropped": _cropped,
     "mirrored": _mirrored,
     "rotated": _rotated,
+    "framed": _framed,
+    "overlaid": _overlaid,
     "duplicate_exact": _same,
     "duplicate_near": _recompressed,
     LABEL_CONFLICT: _same,

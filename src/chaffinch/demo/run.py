@@ -1,4 +1,4 @@
-"""Runs the whole job on the demo dataset: scan, duplicates, leaks; compares with what was planted."""
+"""Runs the whole job on the demo dataset, as `chaffinch clean` does; compares with what was planted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaffinch.demo.build import IMAGES_FOLDER, build_demo_dataset
-from chaffinch.demo.truth import TRUTH_FILE, DemoFindings, TruthRow, compare_with_truth
+from chaffinch.demo.truth import FLAGGED_KINDS, TRUTH_FILE, DemoFindings, TruthRow, compare_with_truth
 from chaffinch.errors import UsageError
 from chaffinch.formats.leak_csv import read_leak_rows
-from chaffinch.pipeline.duplicates import find_duplicates
-from chaffinch.pipeline.leak_report import report_leaks
 from chaffinch.pipeline.progress import Progress
-from chaffinch.pipeline.scan import SourceSpec, scan
+from chaffinch.pipeline.scan import SourceSpec
+from chaffinch.pipeline.whole_run import CleanReport, clean, leak_report_path
 from chaffinch.storage.export import read_exported
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT
 
@@ -34,8 +33,10 @@ class DemoReport:
     """What was planted where."""
     workspace: Path
     """Workspace folder."""
-    files: tuple[Path, ...]
-    """Leak report, summary as text and JSON, contact sheet."""
+    cleaned: CleanReport
+    """What the whole run did."""
+    leak_report: Path
+    """Leaks between train and val."""
 
 
 def run_demo(folder: Path, *, progress: Progress) -> DemoReport:
@@ -53,16 +54,14 @@ def run_demo(folder: Path, *, progress: Progress) -> DemoReport:
         raise UsageError("holds something else", where=str(folder), hint="name a new folder with --to")
     truth = build_demo_dataset(dataset)
     images = dataset / IMAGES_FOLDER
-    scan(workspace, SourceSpec(locations=(str(images),), dataset="demo"), progress=progress)
-    find_duplicates(workspace, progress=progress)
-    report = report_leaks(
-        workspace, ("train", "val"), output=folder / "demo_leaks_report.csv", progress=progress
-    )
+    cleaned = clean(workspace, SourceSpec(locations=(str(images),), dataset="demo"), progress=progress)
+    leaks = leak_report_path(workspace, ("train", "val"))
     found = DemoFindings(
-        leak_pairs={(row.train_key, row.test_key) for row in read_leak_rows(report.files[0])},
+        leak_pairs={(row.train_key, row.test_key) for row in read_leak_rows(leaks)},
         duplicate_groups=_groups_within_splits(workspace),
         label_conflicts=_groups(workspace, LABEL_CONFLICT),
         broken=_broken(workspace),
+        flagged=_flagged(workspace),
     )
     return DemoReport(
         rows=compare_with_truth(truth, found),
@@ -71,7 +70,8 @@ def run_demo(folder: Path, *, progress: Progress) -> DemoReport:
         images=images,
         truth=dataset / TRUTH_FILE,
         workspace=workspace,
-        files=report.files,
+        cleaned=cleaned,
+        leak_report=leaks,
     )
 
 
@@ -97,6 +97,15 @@ def _groups_within_splits(workspace: Path) -> list[set[str]]:
             by_split[key.partition("/")[0]].add(key)
         groups += [members for members in by_split.values() if len(members) > 1]
     return groups
+
+
+def _flagged(workspace: Path) -> dict[str, set[str]]:
+    """Return keys by issue type, for the types that a step looked for."""
+    flagged: dict[str, set[str]] = defaultdict(set)
+    for row in read_exported(workspace, "issues").to_pylist():
+        if row["issue_type"] in FLAGGED_KINDS.values():
+            flagged[row["issue_type"]].add(row["key"])
+    return flagged
 
 
 def _broken(workspace: Path) -> set[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaffinch.errors import SourceError
@@ -14,7 +14,17 @@ from chaffinch.storage.files import write_json
 TRUTH_FILE = "truth.json"
 """What was planted, beside the images."""
 
-LEAK_KINDS = ("exact", "repacked", "recompressed", "resized", "cropped", "mirrored", "rotated")
+LEAK_KINDS = (
+    "exact",
+    "repacked",
+    "recompressed",
+    "resized",
+    "cropped",
+    "mirrored",
+    "rotated",
+    "framed",
+    "overlaid",
+)
 """Copies of a train image planted in val."""
 
 DUPLICATE_KINDS = ("duplicate_exact", "duplicate_near")
@@ -32,8 +42,18 @@ QUALITY_KINDS = ("blur", "dark", "bright")
 WRONG_LABEL = "wrong_label"
 """Sound images in the folder of another class."""
 
+OUTLIER = "outlier"
+"""Drawings among the photographs."""
+
+FLAGGED_KINDS: Mapping[str, str] = {
+    **{kind: kind for kind in QUALITY_KINDS},
+    WRONG_LABEL: "mislabel",
+    OUTLIER: "outlier",
+}
+"""Kinds that are flagged one by one, and the issue type that each should get."""
+
 SCHEMA = "chaffinch.demo_truth"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +69,7 @@ class Plant:
     given_label: str
     """Class folder it lies in."""
     true_label: str
-    """Photograph it shows."""
+    """Photograph it shows; `drawing` for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +100,8 @@ class DemoFindings:
     """Keys of each group of same pixels under different labels."""
     broken: Set[str] | None = None
     """Keys of images whose outcome is broken."""
+    flagged: Mapping[str, Set[str]] = field(default_factory=dict)
+    """By issue type that was looked for: keys of the images flagged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +112,8 @@ class TruthRow:
     """Kind of plant, or `all leaks`, `all duplicates`, `label conflicts`, `broken files`."""
     planted: int
     """How many were planted."""
-    found: int
-    """How many of them were found."""
+    found: int | None
+    """How many of them were found; None where nothing looked for them."""
     extra: int | None
     """Found but not planted; None where a finding does not tell which kind it is."""
 
@@ -132,7 +154,7 @@ def read_truth(folder: Path) -> DemoTruth:
 
 
 def compare_with_truth(truth: DemoTruth, found: DemoFindings) -> list[TruthRow]:
-    """Count planted against found for everything that was looked for.
+    """Count planted against found; what nothing looked for has no count where images are flagged singly.
 
     A leak is found if its pair is; a duplicate or label conflict if both images are in one group; a broken
     file if it is called broken. A group is extra unless it is one planted pair, of whatever kind.
@@ -148,6 +170,22 @@ def compare_with_truth(truth: DemoTruth, found: DemoFindings) -> list[TruthRow]:
         planted = {plant.path for plant in truth.of_kind(*BROKEN_KINDS)}
         hits = planted & found.broken
         rows.append(TruthRow("broken files", len(planted), len(hits), len(found.broken - planted)))
+    return [*rows, *_flagged_rows(truth, found.flagged)]
+
+
+def _flagged_rows(truth: DemoTruth, flagged: Mapping[str, Set[str]]) -> list[TruthRow]:
+    # The copy under another label is a wrong label too, whoever finds it.
+    is_no_surprise = {plant.path for plant in truth.of_kind(LABEL_CONFLICT)}
+    is_no_surprise |= {plant.original for plant in truth.of_kind(LABEL_CONFLICT) if plant.original}
+    rows = []
+    for kind, issue_type in FLAGGED_KINDS.items():
+        planted = {plant.path for plant in truth.of_kind(kind)}
+        if issue_type in flagged:
+            found = flagged[issue_type]
+            extra = found - planted - (is_no_surprise if kind == WRONG_LABEL else set())
+            rows.append(TruthRow(kind, len(planted), len(planted & found), len(extra)))
+        elif planted:
+            rows.append(TruthRow(kind, len(planted), None, None))
     return rows
 
 
@@ -172,5 +210,5 @@ def _group_rows(
         rows.append(TruthRow(kind, len(planted), found, None))
     pairs = {frozenset((plant.path, plant.original)) for plant in truth.plants if plant.original}
     extra = sum(frozenset(group) not in pairs for group in groups)
-    every = TruthRow(total, sum(r.planted for r in rows), sum(r.found for r in rows), extra)
+    every = TruthRow(total, sum(r.planted for r in rows), sum(r.found or 0 for r in rows), extra)
     return [*rows, every] if len(rows) > 1 else [every]

@@ -90,7 +90,7 @@ def clean(
         scan=scanned,
         found=found,
         leaks=leaks,
-        pages=[page for pair in leaks if (page := contact_sheet_path(_report_path(folder, pair))).exists()],
+        pages=[page for pair in leaks if (page := contact_sheet_path(leak_report_path(root, pair))).exists()],
         policy=plan,
         summary=summary,
         exceeded=exceeded,
@@ -108,13 +108,14 @@ def _is_searched(generation: Generation, scope: str) -> bool:
     return set(DEFAULT_METHODS) <= {method for s, method in scopes(generation) if s == scope}
 
 
-def _report_path(folder: WorkspaceFolder, pair: tuple[str, str]) -> Path:
-    name = "_".join((folder.published().dataset, *pair, "leaks_report.csv"))
-    return folder.root / "reports" / name
+def leak_report_path(root: Path, pair: tuple[str, str]) -> Path:
+    """Return where the whole run puts the leak report of two splits."""
+    name = "_".join((WorkspaceFolder(root).published().dataset, *pair, "leaks_report.csv"))
+    return root / "reports" / name
 
 
 def _leaks(folder: WorkspaceFolder, pair: tuple[str, str], progress: Progress) -> LeakReport | None:
-    output = _report_path(folder, pair)
+    output = leak_report_path(folder.root, pair)
     if _is_searched(folder.published(), leak_scope(*pair)) and output.exists():
         return None
     return report_leaks(folder.root, pair, output=output, progress=progress)

@@ -61,6 +61,8 @@ def test_build__counts(demo: tuple[Path, DemoTruth]) -> None:
         "cropped": 8,
         "mirrored": 5,
         "rotated": 3,
+        "framed": 4,
+        "overlaid": 4,
         "duplicate_exact": 5,
         "duplicate_near": 5,
         "truncated": 3,
@@ -91,6 +93,14 @@ def test_build__leaks_are_what_they_claim(demo: tuple[Path, DemoTruth]) -> None:
         elif plant.kind == "mirrored":
             back = copy.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             assert gray_difference(original, back) < 8 < gray_difference(original, copy)
+        elif plant.kind == "framed":
+            border = ((copy.width - original.width) // 2, (copy.height - original.height) // 2)
+            inner = copy.crop((*border, border[0] + original.width, border[1] + original.height))
+            assert border[0] == border[1] > 10 and gray_difference(original, inner) < 8
+        elif plant.kind == "overlaid":
+            thirds = (0, original.height // 3, original.width, original.height * 2 // 3)
+            assert gray_difference(original.crop(thirds), copy.crop(thirds)) < 8
+            assert gray_difference(original, copy) > 4
         else:
             turns = [copy.transpose(t) for t in (2, 3, 4)]
             assert min(gray_difference(original, t) for t in turns if t.size == original.size) < 8
@@ -206,7 +216,7 @@ SMALL = DemoTruth(
 
 
 def test_compare__nothing_looked_for() -> None:
-    assert compare_with_truth(SMALL, DemoFindings()) == []
+    assert compare_with_truth(SMALL, DemoFindings()) == [TruthRow("blur", 1, None, None)]
 
 
 def test_compare__planted_found_extra() -> None:
@@ -225,4 +235,13 @@ def test_compare__planted_found_extra() -> None:
     assert rows["all duplicates"] == TruthRow("all duplicates", 1, 1, 1)
     assert rows["label conflicts"] == TruthRow("label conflicts", 1, 1, 1)
     assert rows["broken files"] == TruthRow("broken files", 1, 1, 1)
-    assert not {"blur", "label_conflict"} & rows.keys()
+    assert rows["blur"] == TruthRow("blur", 1, None, None)
+    assert not {"dark", "label_conflict"} & rows.keys()
+
+
+def test_compare__images_flagged_singly() -> None:
+    flagged = {"blur": {"train/c/7", "train/c/8"}, "mislabel": {"train/d/1", "train/c/9"}}
+    rows = {row.kind: row for row in compare_with_truth(SMALL, DemoFindings(flagged=flagged))}
+    assert rows["blur"] == TruthRow("blur", 1, 1, 1)
+    # train/d/1 is the planted copy under another label: no surprise.
+    assert rows["wrong_label"] == TruthRow("wrong_label", 0, 0, 1)
