@@ -19,6 +19,7 @@ from chaffinch.cli.guide_tagging import parser as tagging_parser
 from chaffinch.cli.main import app
 from chaffinch.formats.leak_csv import COLUMNS as LEAK_COLUMNS
 from chaffinch.formats.manifest_csv import COLUMNS as MANIFEST_COLUMNS
+from chaffinch.storage.clusters import JOINED_FIELDS
 from chaffinch.storage.decision_table import DECISIONS_SCHEMA
 from chaffinch.storage.export import TABLES as EXPORTED_TABLES
 from chaffinch.storage.findings import PAIRS_SCHEMA
@@ -183,7 +184,10 @@ def test_tables__a_new_result_gets_a_block_and_a_second_run_changes_nothing(tmp_
 
 
 TABLES: dict[str, Sequence[str]] = {
-    "samples": [n for n in samples_schema(is_integer_id=True).names if n not in INTERNAL_COLUMNS],
+    "samples": [
+        *(n for n in samples_schema(is_integer_id=True).names if n not in INTERNAL_COLUMNS),
+        *(field.name for field in JOINED_FIELDS),
+    ],
     "objects": OBJECTS_SCHEMA.names,
     "classes": CLASSES_SCHEMA.names,
     "issues": ISSUES_SCHEMA.names,

@@ -2,9 +2,9 @@
 
 The blocks are taken from the page, so what is run is what users read. One folder below one HOME is laid out
 as the guide says, with copies of the two scripts and nothing else of the repository. The harness supplies
-only what the guide leaves to its reader: the hub behind `load_dataset`, the command `open`, and the names that a
-training script has (`Dataset`, `full_train_dataset`, `train_transform`). A block that is not run is listed in
-`NOT_RUN` with the reason; one that is in neither list fails the test.
+only what the guide leaves to its reader: the hub behind `load_dataset`, the command `open`, and the names
+that a training script has (`Dataset`, `full_train_dataset`, `train_transform`). A block that is not run is
+listed in `NOT_RUN` with the reason; one that is in neither list fails the test.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Where-expressions: which samples a person or a policy speaks about, as a read-only SQL expression.
 
 An expression sees one row for each sample and finding (one row with empty finding columns for a sample that
-nothing was found in): the columns of `samples`, those of `issues`, and `user_tags` (comma between, '' where
-none), `user_action` (`none` where nobody decided). It is an expression and nothing more: no statement, no
-subquery, no file. DuckDB evaluates it in memory over the workspace's tables, with all ways out closed.
+nothing was found in): the columns of `samples` as exported, those of `issues`, and `user_tags` (comma
+between, '' where none), `user_action` (`none` where nobody decided). It is an expression and nothing more:
+no statement, no subquery, no file. DuckDB evaluates it in memory over the workspace's tables, with all ways
+out closed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pyarrow.dataset as pads
 
 from chaffinch.curate.state import SubjectState
 from chaffinch.errors import UsageError
+from chaffinch.storage.clusters import CLUSTERS_SCHEMA, clusters_table
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import ISSUES_SCHEMA
 from chaffinch.storage.schema import INTERNAL_COLUMNS
@@ -42,9 +44,11 @@ _STATES_SCHEMA = pa.schema(
 )
 
 _JOINED = f"""
-    SELECT s.* EXCLUDE ({", ".join(INTERNAL_COLUMNS)}), i.* EXCLUDE (sample_id, key),
+    SELECT s.* EXCLUDE ({", ".join(INTERNAL_COLUMNS)}), c.* EXCLUDE (sample_id, source),
+        i.* EXCLUDE (sample_id, key),
         coalesce(d.user_tags, '') AS user_tags, coalesce(d.user_action, 'none') AS user_action
-    FROM samples s LEFT JOIN issues i ON i.sample_id = s.sample_id LEFT JOIN states d ON d.key = s.key
+    FROM samples s LEFT JOIN clusters c ON c.sample_id = s.sample_id
+        LEFT JOIN issues i ON i.sample_id = s.sample_id LEFT JOIN states d ON d.key = s.key
 """
 
 _SELECT = """
@@ -155,6 +159,9 @@ class FindingsQuery:
         ]
         self._register("samples", pads.dataset([str(p) for p in folder.files(generation, "samples")]))
         self._register("issues", pads.dataset([str(p) for p in issues], schema=ISSUES_SCHEMA))
+        stored = clusters_table(generation)
+        clusters = [] if stored is None else folder.files(generation, stored)
+        self._register("clusters", pads.dataset([str(p) for p in clusters], schema=CLUSTERS_SCHEMA))
         self._register("states", _states_table(states))
         self._connection.execute("SET lock_configuration = true")
 

@@ -246,7 +246,7 @@ class _Run:
         tables = {
             name: files
             for name, files in generation.tables.items()
-            if not name.startswith(("issues/import.", "objects/import."))
+            if not name.startswith(("issues/import.", "objects/import.", "clusters/import."))
         }
         for result in results:
             tables |= result.tables

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from chaffinch.formats.names import SeenNames
 from chaffinch.identity import finding_id
+from chaffinch.pipeline.imported_clusters import imported_clusters
 from chaffinch.pipeline.imported_subjects import LinkedBoxes, LinkedSamples
 from chaffinch.pipeline.linking import NAMELESS, REASONS
 from chaffinch.storage.files import atomic_path
@@ -138,6 +139,8 @@ class _Importer:
             result.tables |= write_issues(self._folder, self._generation, issues, scope=scope)
             for entry in imports:
                 self._take_tags(entry, linked[entry.folder], boxes)
+        linked_imports = [(entry, linked[entry.folder]) for entry in imports]
+        result.tables |= imported_clusters(self._folder, self._generation, linked_imports)
         return result
 
     def _list_unlinked(self, entry: StagedImport, linked: np.ndarray) -> None:

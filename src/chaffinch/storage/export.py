@@ -11,6 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from chaffinch.errors import UsageError
+from chaffinch.storage.clusters import JOINED_FIELDS, read_clusters, with_clusters
 from chaffinch.storage.decision_table import DECISIONS_SCHEMA, export_decisions
 from chaffinch.storage.files import atomic_path
 from chaffinch.storage.findings import PAIRS_SCHEMA, export_pairs
@@ -67,9 +68,8 @@ def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Sc
     if name == "samples":
         with open_table(folder.files(generation, "samples")[0]) as file:
             is_integer = file.schema_arrow.field("image_id").type == pa.int64()
-        return pa.schema(
-            [f for f in samples_schema(is_integer_id=is_integer) if f.name not in INTERNAL_COLUMNS]
-        )
+        scanned = [f for f in samples_schema(is_integer_id=is_integer) if f.name not in INTERNAL_COLUMNS]
+        return pa.schema([*scanned, *JOINED_FIELDS])
     schemas = {
         "objects": OBJECTS_SCHEMA,
         "issues": ISSUES_SCHEMA,
@@ -103,6 +103,12 @@ def _rows(
         return
     if name == "decisions":
         yield from export_decisions(folder, generation)
+        return
+    if name == "samples":
+        clusters = read_clusters(folder, generation)
+        columns = [column for column in schema.names if column not in clusters.column_names]
+        for batch in folder.batches(generation, name, columns=columns):
+            yield with_clusters(pa.Table.from_batches([batch]), clusters)
         return
     stored = sorted(t for t in generation.tables if t == name or t.startswith(f"{name}/"))
     for table in stored:

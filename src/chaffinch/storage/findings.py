@@ -56,9 +56,8 @@ IMPORT_SCOPE = "import."
 
 def is_finding(table: str) -> bool:
     """Tell whether a stored table holds findings of ours; not what a scan saw or another tool found."""
-    return table.startswith(("issues/", "groups/", "edges/")) and not table.startswith(
-        f"issues/{IMPORT_SCOPE}"
-    )
+    kind, _, scope = table.partition("/")
+    return kind in ("issues", "groups", "edges", "clusters") and not scope.startswith(IMPORT_SCOPE)
 
 
 def leak_scope(first: str, second: str) -> str:
