@@ -1,8 +1,9 @@
-"""What a PyTorch training script imports: `from chaffinch.torch import CleanedDataset`.
+"""What a training script imports: `from chaffinch.torch import CleanedDataset, clean_hf_dataset`.
 
-Neither this nor the class loads torch itself; `torch.utils.data.DataLoader` takes it as it is.
+Neither this nor what it hands on loads torch or datasets itself; `torch.utils.data.DataLoader` takes both
+kinds of dataset as they are.
 """
 
-from chaffinch.apply.datasets import CleanedDataset
+from chaffinch.apply.datasets import CleanedDataset, clean_hf_dataset
 
-__all__ = ["CleanedDataset"]
+__all__ = ["CleanedDataset", "clean_hf_dataset"]

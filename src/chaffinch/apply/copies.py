@@ -52,7 +52,8 @@ class ReleasedPicture:
     bytes_digest: str
     """BLAKE3 of the encoded bytes, 128 bits as hex; '' where nobody could read them."""
     path: str = ""
-    """Path below the release, '/' between parts, spelled by `identity.path_text`."""
+    """Path in the cleaned folder, below the release, '/' between parts, spelled by `identity.path_text`; ''
+    where the release holds no such folder."""
 
 
 @dataclass(frozen=True, slots=True)

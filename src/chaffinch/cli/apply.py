@@ -39,7 +39,12 @@ def apply(
     workspace: WorkspaceOption,
     to: Annotated[Path, typer.Option("--to", help="Folder of the release.")],
     contents: Annotated[
-        str, typer.Option("--as", help="Comma list: lists, folder (a cleaned copy of the pictures).")
+        str,
+        typer.Option(
+            "--as",
+            help="Comma list: lists, folder (a copy of the pictures by class), hf (a copy as Hugging Face "
+            "Parquet shards), filelist (CSVs of the files that stay).",
+        ),
     ] = "lists,folder",
     link: Annotated[
         str,
@@ -57,16 +62,19 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; write nothing.")] = False,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Write a cleaned dataset: lists, decisions, changes, checksums, and the pictures by class.
+    """Write a cleaned dataset: lists, decisions, changes, checksums, and the pictures.
 
-    The pictures lie in images/SPLIT/CLASS, byte for byte, under the class that goes out. The source is only
-    read. A hard-linked copy shares its bytes with the source: what is changed in one changes in both.
+    The pictures lie in images/SPLIT/CLASS, byte for byte, under the class that goes out; with hf in
+    data/SPLIT-*.parquet, which datasets.load_dataset reads. The source is only read. A hard-linked copy
+    shares its bytes with the source: what is changed in one changes in both.
 
     Examples:
 
         chaffinch apply -w ws --to cleaned
 
         chaffinch apply -w ws --to cleaned --as lists
+
+        chaffinch apply -w ws --to cleaned --as lists,hf
     """
     from chaffinch.apply.copies import LINK_MODES
     from chaffinch.curate.answers import ResolveSettings

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import pyarrow.compute as pc
+
 from chaffinch.apply.artifacts import CHECKSUMS, read_checksums, read_record, release_files
 from chaffinch.apply.copies import LinkMode
 from chaffinch.curate.answers import ResolveSettings
@@ -20,8 +22,8 @@ from chaffinch.pipeline.resolve_artifacts import Exceeded, ResolveSummary, excee
 from chaffinch.storage.decisions import Head, open_log
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 
-LISTS, FOLDER = "lists", "folder"
-CONTENTS = (LISTS, FOLDER)
+LISTS, FOLDER, HF, FILELIST = "lists", "folder", "hf", "filelist"
+CONTENTS = (LISTS, FOLDER, HF, FILELIST)
 """What a release may hold; the lists are always in it."""
 
 Target = Literal["new", "empty", "own", "other"]
@@ -33,8 +35,9 @@ anything else."""
 class ReleaseSettings:
     """How to write a release."""
 
-    contents: tuple[str, ...] = CONTENTS
-    """Any of `CONTENTS`."""
+    contents: tuple[str, ...] = (LISTS, FOLDER)
+    """Any of `CONTENTS`: lists for training scripts, the pictures by class, the pictures in Hugging Face
+    shards, lists of the files that stay."""
     link: LinkMode = "auto"
     """How pictures get into the copy."""
     resolve: ResolveSettings = field(default_factory=ResolveSettings)
@@ -81,13 +84,15 @@ def plan_release(root: Path, target: Path, settings: ReleaseSettings) -> Release
     """Say what `release.write_release` would write; changes nothing.
 
     Raises:
-        UsageError: If the target is in the source, holds it, or is a file.
+        UsageError: If the target is in the source, holds it, or is a file, or if files are to be listed that
+            lie in archives.
         WorkspaceError: If no scan has ended yet.
     """
     target = target.resolve()
     generation = WorkspaceFolder(root).published()
     resolution = resolve(root, settings=settings.resolve)
     _check_target(target, root, resolution)
+    _check_listable(settings, resolution)
     if _holds_pictures(target, WorkspaceFolder(root), generation):
         raise UsageError(
             "holds pictures of the source, which is never written to",
@@ -130,6 +135,18 @@ def _check_target(target: Path, root: Path, resolution: Resolution) -> None:
         raise UsageError("holds the workspace", where=str(target), hint="name a folder of its own")
     if target.exists() and not target.is_dir():
         raise UsageError("is a file", where=str(target), hint="name a folder with --to")
+
+
+def _check_listable(settings: ReleaseSettings, resolution: Resolution) -> None:
+    """Refuse a list of files where pictures are no files of their own."""
+    members = resolution.samples.column("member")
+    n_packed = len(members) - pc.sum(pc.equal(members, "")).as_py()
+    if FILELIST in settings.contents and n_packed:
+        raise UsageError(
+            f"{n_packed:,} pictures lie in archives, where no list of files can lead",
+            where="--as filelist",
+            hint="--as folder or --as hf takes them out",
+        )
 
 
 def _holds_pictures(target: Path, folder: WorkspaceFolder, generation: Generation) -> bool:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from chaffinch.errors import TableError, UsageError
-from chaffinch.torch import CleanedDataset
+from chaffinch.torch import CleanedDataset, clean_hf_dataset
 
 
 def gray(value: int) -> Image.Image:
@@ -53,3 +54,49 @@ def test_cleaned_dataset__feeds_a_data_loader() -> None:
     (images, labels), *_ = list(loader)
     assert tuple(images.shape) == (4, 2, 2, 3)
     assert labels.tolist() == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def hf(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A dataset of five rows as `datasets` has it, classes cat and dog by turns."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            "label": datasets.ClassLabel(names=["cat", "dog"]),
+            "id": datasets.Value("string"),
+        }
+    )
+    rows = {"image": [gray(10 * i) for i in range(5)], "label": [0, 1, 0, 1, 0], "id": list("abcde")}
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+def test_clean_hf_dataset__leaves_out_and_relabels_and_keeps_the_features(hf: Any, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("1\n900\n")
+    (tmp_path / "map.json").write_text('{"2": "dog", "4": 1, "700": "dog"}')
+    cleaned = clean_hf_dataset(hf, tmp_path / "list.txt", tmp_path / "map.json")
+    assert [(row["id"], row["label"]) for row in cleaned] == [("a", 0), ("c", 1), ("d", 1), ("e", 1)]
+    assert cleaned.features == hf.features
+    assert cleaned.column_names == hf.column_names
+    assert cleaned[1]["image"].getpixel((0, 0)) == 20
+    assert [row["label"] for row in hf] == [0, 1, 0, 1, 0]
+
+
+def test_clean_hf_dataset__by_a_column_of_ids_and_with_a_format(hf: Any) -> None:
+    shown = hf.with_format("numpy", columns=["label"])
+    cleaned = clean_hf_dataset(shown, ["a"], {"b": "cat"}, id_column="id")
+    assert cleaned.format["type"] == "numpy"
+    assert list(cleaned[0]) == ["label"]
+    assert [int(row["label"]) for row in cleaned] == [0, 0, 1, 0]
+
+
+def test_clean_hf_dataset__refuses_what_would_hit_the_wrong_rows(hf: Any) -> None:
+    with pytest.raises(UsageError, match="is no row number"):
+        clean_hf_dataset(hf, ["cat/a.png"], {})
+    with pytest.raises(UsageError, match="'owl' is no class"):
+        clean_hf_dataset(hf, [], {"0": "owl"})
+    with pytest.raises(UsageError, match="no column 'labels'"):
+        clean_hf_dataset(hf, [], {"0": "dog"}, label_column="labels")
+    with pytest.raises(UsageError, match="several splits: train, val"):
+        clean_hf_dataset({"train": hf, "val": hf}, [], {})
