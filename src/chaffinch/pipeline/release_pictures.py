@@ -131,8 +131,7 @@ def _stay(plan: ReleasePlan, paths: Mapping[str, str]) -> Iterator[tuple[Release
                 bytes_digest=digest or "",
                 path=paths.get(key, ""),
             )
-            if is_read:
-                _check(one, picture)
+            _check(one, picture, is_read=is_read)
             yield picture, one
 
 
@@ -140,8 +139,10 @@ def _unread(ref: SampleRef) -> Fetched:
     return Fetched(ref, None, "ok", None)
 
 
-def _check(fetched: Fetched, picture: ReleasedPicture) -> None:
-    """Refuse a picture that is not as it was scanned: what was decided may not hold for it."""
+def _check(fetched: Fetched, picture: ReleasedPicture, *, is_read: bool) -> None:
+    """Refuse a picture that was read and is not as it was scanned: what was decided may not hold for it."""
+    if not is_read:
+        return
     got = "" if fetched.data is None else blake3.blake3(fetched.data).hexdigest(length=16)
     if got != picture.bytes_digest:
         raise WorkspaceError(
