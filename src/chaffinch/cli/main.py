@@ -27,6 +27,7 @@ from chaffinch.cli.policy import policy_app
 from chaffinch.cli.resolve import resolve
 from chaffinch.cli.scan import scan
 from chaffinch.cli.tables import table
+from chaffinch.cli.team import adjudicate, agreement
 from chaffinch.cli.vl import vl
 from chaffinch.errors import ChaffinchError
 from chaffinch.identity import slug
@@ -117,7 +118,24 @@ def _reporting_interruptions(verb: Callable[P, None]) -> Callable[P, None]:
     return run_verb
 
 
-VERBS = (clean, status, scan, find, leaks, issues, tag, tags, resolve, apply, verify, audit, table, demo)
+VERBS = (
+    clean,
+    status,
+    scan,
+    find,
+    leaks,
+    issues,
+    tag,
+    tags,
+    agreement,
+    adjudicate,
+    resolve,
+    apply,
+    verify,
+    audit,
+    table,
+    demo,
+)
 for _verb in VERBS:
     app.command()(_reporting_interruptions(_verb))
 for _group in (import_app, policy_app, vl):

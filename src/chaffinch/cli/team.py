@@ -1,0 +1,131 @@
+"""`chaffinch agreement` and `chaffinch adjudicate`."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaffinch.curate.agreement import Estimate
+    from chaffinch.curate.state import Verdict
+    from chaffinch.curate.team import Dispute, TeamReport
+
+
+def agreement(*, workspace: WorkspaceOption) -> None:
+    """Say how far reviewers agree: alpha by action and tag, kappa by two, figures for each of them.
+
+    1 is full agreement, 0 what chance would give; in brackets the 95 % interval.
+
+    Example:
+
+        chaffinch agreement -w ws
+    """
+    from chaffinch.curate.team import team_report
+
+    report = team_report(workspace)
+    if len(report.reviewers) < 2:
+        say(f"{len(report.reviewers)} reviewer so far; agreement takes two")
+        return
+    _print_reviewers(report)
+    say()
+    say("Krippendorff's alpha")
+    say(f"  {'action':<24}{_spelled(report.action)}")
+    for tag, estimate in report.tags.items():
+        say(f"  {tag:<24}{_spelled(estimate)}")
+    if report.kappas:
+        say()
+        say("Cohen's kappa of the actions")
+        for (first, second), estimate in report.kappas.items():
+            say(f"  {f'{first}, {second}':<24}{_spelled(estimate)}")
+    say()
+    say(f"{len(report.disputes):,} disputed")
+    if report.disputes:
+        hint(f"next: chaffinch adjudicate -w {workspace}")
+
+
+def _print_reviewers(report: TeamReport) -> None:
+    from chaffinch.taxonomy import ACTIONS
+
+    say(f"{'reviewer':<20}{'judged':>9}{'shared':>9}{'agrees':>9}{'keep':>9}{'remove':>9}{'relabel':>9}")
+    for figures in report.reviewers:
+        agrees = "-" if math.isnan(figures.agreement) else f"{figures.agreement:.2f}"
+        counts = "".join(f"{figures.n_by_action[action]:>9,}" for action in ACTIONS if action != "none")
+        head = f"{figures.reviewer:<20}{figures.n_subjects:>9,}{figures.n_shared:>9,}"
+        say(f"{head}{agrees:>9}{counts}")
+
+
+def _spelled(estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return f"-      {estimate.n_items:,} shared"
+    value = f"{estimate.value:5.2f}"
+    if math.isnan(estimate.low):
+        return f"{value}  {estimate.n_items:,} shared"
+    return f"{value}  [{estimate.low:.2f}, {estimate.high:.2f}]  {estimate.n_items:,} shared"
+
+
+def adjudicate(
+    *,
+    workspace: WorkspaceOption,
+    output_format: Annotated[str, typer.Option("--format", help="table or csv.")] = "table",
+    limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
+) -> None:
+    """List what reviewers disagree about, with what each of them says.
+
+    An adjudicator settles it by a decision of their own; resolve takes it for the last word.
+
+    Examples:
+
+        chaffinch adjudicate -w ws --format csv > disputes.csv
+
+        chaffinch tag -w ws --ids train/cat/1.jpg --action keep --reviewer Guy
+
+        chaffinch resolve -w ws --to cleaning --adjudicator Guy
+    """
+    from chaffinch.curate.team import team_report
+
+    if output_format not in ("table", "csv"):
+        raise UsageError(f"there is no format {output_format!r}", hint="--format table or csv")
+    disputes = team_report(workspace).disputes
+    if output_format == "csv":
+        _print_csv(disputes)
+        return
+    shown = disputes[:limit] if limit else disputes
+    for dispute in shown:
+        say(dispute.key)
+        for verdict in dispute.verdicts:
+            say(f"    {verdict.reviewer:<20}{_said(verdict)}")
+        if dispute.proposed is not None:
+            say(f"    {'(majority)':<20}{dispute.proposed}")
+    if len(disputes) > len(shown):
+        hint(f"{len(disputes) - len(shown):,} more: --limit 0, or --format csv")
+    if not disputes:
+        hint("nothing is disputed")
+        return
+    hint(f"next: chaffinch tag -w {workspace} --ids KEY --action keep --reviewer NAME,")
+    hint(f"      then chaffinch resolve -w {workspace} --to cleaning --adjudicator NAME")
+
+
+def _said(verdict: Verdict) -> str:
+    label = f" to {verdict.new_label}" if verdict.new_label is not None else ""
+    tags = f"  ({', '.join(verdict.tags)})" if verdict.tags else ""
+    note = f"  {verdict.note}" if verdict.note else ""
+    return f"{verdict.action}{label}{tags}{note}"
+
+
+def _print_csv(disputes: Sequence[Dispute]) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["key", "reviewer_name", "user_action", "new_label", "user_tags", "notes", "majority"])
+    for dispute in disputes:
+        for verdict in dispute.verdicts:
+            said = [verdict.action, verdict.new_label or "", ",".join(verdict.tags), verdict.note]
+            writer.writerow([dispute.key, verdict.reviewer, *said, dispute.proposed or ""])

@@ -1,0 +1,64 @@
+"""Figures of a small team, counted by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from chaffinch.curate.events import Act, Saying
+from chaffinch.curate.state import fold
+from chaffinch.curate.team import TeamReport, report_of
+from chaffinch.records import PERSON, LoggedDecision
+
+SAID: dict[str, list[tuple[str, Saying]]] = {
+    "a/1": [("Ana", Saying(action="keep")), ("Bo", Saying(action="keep"))],
+    "a/2": [("Ana", Saying(("duplicate_near",), action="remove")), ("Bo", Saying(action="keep"))],
+    "a/3": [
+        ("Ana", Saying(action="relabel", new_label="dog")),
+        ("Bo", Saying(action="relabel", new_label="cat")),
+    ],
+    "a/4": [("Ana", Saying(action="remove"))],
+}
+
+
+def team(said: dict[str, list[tuple[str, Saying]]], *, origin: str = PERSON) -> TeamReport:
+    events = [
+        Act(reviewer=name, origin=origin).event(number, key, saying)
+        for key, sayings in said.items()
+        for number, (name, saying) in enumerate(sayings)
+    ]
+    return report_of(fold(LoggedDecision(n, e, "", "") for n, e in enumerate(events, start=1)))
+
+
+def test_report_of__counts_by_reviewer() -> None:
+    ana, bo = team(SAID).reviewers
+    assert (ana.reviewer, ana.n_subjects, ana.n_shared) == ("Ana", 4, 3)
+    assert dict(ana.n_by_action) == {"keep": 1, "remove": 2, "relabel": 1, "none": 0}
+    # Two of the three shared actions are Bo's too; one right and one wrong are added.
+    assert ana.agreement == bo.agreement == pytest.approx(3 / 5)
+    assert (bo.n_subjects, bo.n_shared) == (3, 3)
+
+
+def test_report_of__agreement_by_action_and_tag() -> None:
+    report = team(SAID)
+    # Answers kk, rk, ll: 2 of 6 disagree; by chance 1 - (3*2 + 0 + 2*1) / (6*5).
+    assert report.action.value == pytest.approx(1 - (2 / 6) / (1 - 8 / 30))
+    assert list(report.tags) == ["duplicate_near"]
+    # Of three shared images one was tagged, by one of two: no better than chance.
+    assert report.tags["duplicate_near"].value == pytest.approx(0)
+    # Both agree on 2 of 3; by chance (1*2 + 1*0 + 1*1) / 9.
+    assert report.kappas["Ana", "Bo"].value == pytest.approx((2 / 3 - 3 / 9) / (1 - 3 / 9))
+
+
+def test_report_of__disputes_are_other_actions_or_labels() -> None:
+    disputes = team(SAID).disputes
+    assert [d.key for d in disputes] == ["a/2", "a/3"]
+    assert [d.proposed for d in disputes] == [None, "relabel"]
+
+
+def test_report_of__one_person_or_none() -> None:
+    (alone,) = team({"a/1": [("Ana", Saying(action="keep"))]}).reviewers
+    assert math.isnan(alone.agreement)
+    assert team(SAID, origin="policy:strict@1").reviewers == ()
+    assert math.isnan(team({}).action.value)
