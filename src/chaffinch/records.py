@@ -159,6 +159,20 @@ class Measurement:
     """JPEG, longer side about 160 px; None when the scan was asked for hashes alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a model hub."""
+
+    repo: str
+    """``owner/name``."""
+    path: str
+    """Path in the repository."""
+    revision: str
+    """Commit, or the name of a branch or tag."""
+    sha256: str | None = None
+    """Digest that it must have; None takes the hub's word."""
+
+
 LEAK_TYPES = {
     "exact": "exact_duplicate",
     "perceptual": "near_duplicate",

@@ -58,6 +58,8 @@ class ScanSettings:
     """Images per shard, the unit of resume."""
     rescan: bool = False
     """Measure every image again, also those that look unchanged."""
+    embedder: str | None = None
+    """What makes vectors in the same pass, as `--embedder` takes it; None makes none."""
 
     def n_workers(self) -> int:
         """Return the number of threads to start."""

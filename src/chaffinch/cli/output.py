@@ -28,6 +28,11 @@ DatasetOption = Annotated[
     typer.Option("--dataset", help="Name of the dataset; names the artifacts. Default: the folder's name."),
 ]
 
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option("--embedder", help="What makes vectors in the same pass: onnx:FILE or a model's name."),
+]
+
 PLAIN_EVERY_S = 10.0
 """A log file gets a line of progress this often; the first after two seconds."""
 

@@ -8,6 +8,7 @@ import typer
 
 from chaffinch.cli.output import (
     DatasetOption,
+    EmbedderOption,
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
@@ -19,6 +20,7 @@ from chaffinch.cli.output import (
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
+    from chaffinch.pipeline.embed import EmbedReport
     from chaffinch.pipeline.scan import ScanReport
 
 
@@ -53,6 +55,7 @@ def scan(
         str | None, typer.Option(help="Folder of the images that a COCO file speaks of.")
     ] = None,
     dataset: DatasetOption = None,
+    embedder: EmbedderOption = None,
     workers: WorkersOption = 0,
     rescan: Annotated[bool, typer.Option("--rescan", help="Measure all again, unchanged files too.")] = False,
     log_json: LogJsonOption = False,
@@ -66,6 +69,8 @@ def scan(
 
         chaffinch scan data/imagenet -w ws
 
+        chaffinch scan data/imagenet -w ws --embedder onnx:model.onnx
+
         chaffinch scan --split train=data/a --split test=data/b.zip -w ws
     """
     from chaffinch.pipeline.scan import SourceSpec
@@ -78,7 +83,7 @@ def scan(
             "scan needs a SOURCE or --split NAME=PATH", hint="chaffinch scan data/imagenet -w ws"
         )
     spec = SourceSpec(locations=tuple(source or ()), splits=splits, dataset=dataset, images=images)
-    settings = ScanSettings(workers=workers, rescan=rescan)
+    settings = ScanSettings(workers=workers, rescan=rescan, embedder=embedder)
     with progress_on_stderr(as_json=log_json) as progress:
         report = run_scan(workspace, spec, settings=settings, progress=progress)
     print_scan_report(report)
@@ -107,7 +112,17 @@ def print_scan_report(report: ScanReport) -> None:
         say(f"passed over: {count:,} {reason}, such as {report.ignored_examples.get(reason, '')}")
     for warning in report.warnings:
         say(f"note: {warning}")
+    if report.embedded is not None:
+        print_embed_report(report.embedded)
     rate = f", {report.n_measured / report.wall_s:,.0f} images/s" if report.n_measured else ""
     say(
         f"measured {report.n_measured:,} in {duration(report.wall_s)}{rate} ({duration(report.cpu_s)} of CPU)"
     )
+
+
+def print_embed_report(report: EmbedReport) -> None:
+    """Print how many images have a vector, and what was assumed about the embedder."""
+    rest = f", {report.n_without:,} images that decode have none" if report.n_without else ""
+    say(f"vectors of {report.embedder}: {report.n_vectors:,}{rest}")
+    for warning in report.warnings:
+        hint(f"note: {warning}")

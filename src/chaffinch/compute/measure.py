@@ -7,6 +7,7 @@ bytes whatever raise: what cannot be measured has an outcome and a text.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import simplejpeg
@@ -29,7 +30,13 @@ _THUMBNAIL_QUALITY = 70
 _warming = threading.Lock()
 
 
-def measure(data: bytes, settings: MeasureSettings, *, suffix: str = "") -> Measurement:
+def measure(
+    data: bytes,
+    settings: MeasureSettings,
+    *,
+    suffix: str = "",
+    on_shown: Callable[[np.ndarray], None] | None = None,
+) -> Measurement:
     """Measure one encoded image; never raises for its bytes.
 
     Args:
@@ -37,6 +44,7 @@ def measure(data: bytes, settings: MeasureSettings, *, suffix: str = "") -> Meas
         settings: What to measure; `level="hashes"` leaves out quality, thumbnail and `micro`.
         suffix: Ending of the file's name, lower case with the dot; only formats without a signature (TGA)
             need it, a wrong one does no harm.
+        on_shown: Called with the picture as people see it, `Decoded.shown`, once it is measured.
 
     Returns:
         Outcome `ok` with all fields; or `broken` (empty, damaged, cut off, no image) or `skipped` (over the
@@ -48,7 +56,10 @@ def measure(data: bytes, settings: MeasureSettings, *, suffix: str = "") -> Meas
     digest = str(blake3(data).hexdigest(length=DIGEST_BYTES))
     try:
         decoded = decode(data, max_pixels=settings.max_pixels, suffix=suffix)
-        return _measure_pixels(decoded, settings, size_bytes=len(data), bytes_digest=digest)
+        measurement = _measure_pixels(decoded, settings, size_bytes=len(data), bytes_digest=digest)
+        if on_shown is not None:
+            on_shown(decoded.shown)
+        return measurement
     except UndecodedError as error:
         outcome: Outcome = error.outcome
         text = error.error

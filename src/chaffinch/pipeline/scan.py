@@ -19,12 +19,12 @@ import pyarrow.compute as pc
 
 from chaffinch.compute.executor import Failure, LocalExecutor
 from chaffinch.compute.measure import warm_up
-from chaffinch.compute.shard import measure_shard
 from chaffinch.errors import SourceError, WorkspaceError
 from chaffinch.formats.opening import open_source
-from chaffinch.formats.reading import fetch
 from chaffinch.formats.source import Source
 from chaffinch.identity import ClassTable
+from chaffinch.pipeline.embed import EmbedReport, ShardMeasurer, embed_rest, embedding_shard
+from chaffinch.pipeline.embedders import open_embedder
 from chaffinch.pipeline.imported_findings import ImportedFindings, imported_findings
 from chaffinch.pipeline.imported_tags import log_imported_tags
 from chaffinch.pipeline.progress import Progress, Silent
@@ -51,6 +51,8 @@ from chaffinch.storage.shards import (
     read_plan,
     write_shard,
 )
+from chaffinch.storage.vector_parts import carry_vectors, sample_contents
+from chaffinch.storage.vectors import EMBEDDERS
 
 EXAMPLES_PER_OUTCOME = 3
 
@@ -101,6 +103,8 @@ class ScanReport:
     """Splits that the source has now."""
     has_dropped_findings: bool
     """Whether findings of an earlier scan do not hold any more and were dropped."""
+    embedded: EmbedReport | None
+    """What came out of embedding; None if no embedder was named."""
     wall_s: float
     """Seconds on the clock."""
     cpu_s: float
@@ -128,6 +132,7 @@ def scan(
     started = time.perf_counter(), time.process_time()
     settings = settings or ScanSettings()
     progress = progress or Silent()
+    embedder = open_embedder(settings.embedder) if settings.embedder else None
     source = open_source(spec.locations, splits=spec.splits, dataset=spec.dataset, images=spec.images)
     folder = WorkspaceFolder.create(root)
     with writer_lock(root):
@@ -136,15 +141,21 @@ def scan(
         measure = _measure_settings(generation, settings)
         known = _scanned(generation)
         plan = _plan(folder, known, source, measure=measure, settings=settings, progress=progress)
-        n_measured = _measure(folder, plan, measure=measure, settings=settings, progress=progress)
+        measure_images = embedding_shard(folder, embedder, measure)
+        n_measured = _measure(folder, plan, measure_images, settings=settings, progress=progress)
         had_findings = any(map(is_finding, generation.tables))
         if plan.listing_digest != generation.listing_digest or pending_plans(folder):
             generation = _publish(folder, generation, plan, source=source, spec=spec, measure=measure)
         forget_pending(folder)
         plan.listing.unlink()
+        embedded = None
+        if embedder is not None:
+            generation, embedded = embed_rest(
+                folder, generation, embedder, settings=settings, progress=progress
+            )
     report = _report(folder, generation, plan, source=source, n_measured=n_measured, started=started)
     has_findings = any(map(is_finding, generation.tables))
-    return replace(report, has_dropped_findings=had_findings and not has_findings)
+    return replace(report, embedded=embedded, has_dropped_findings=had_findings and not has_findings)
 
 
 def _scanned(generation: Generation) -> Generation:
@@ -219,8 +230,8 @@ def _digest_of_extras(source: Source) -> str:
 def _measure(
     folder: WorkspaceFolder,
     plan: ScanPlan,
+    measure: ShardMeasurer,
     *,
-    measure: MeasureSettings,
     settings: ScanSettings,
     progress: Progress,
 ) -> int:
@@ -234,7 +245,7 @@ def _measure(
 
     def work(number: int) -> None:
         sample_ids, refs = read_plan(folder, number)
-        measurements = measure_shard(fetch(refs), measure)
+        measurements = measure(number, sample_ids, refs)
         write_shard(folder, number, sample_ids=sample_ids, measurements=measurements)
 
     failures: list[tuple[int, Failure]] = []
@@ -275,6 +286,7 @@ def _publish(
     tables["classes"] = [folder.write_table(generation, "classes", [rows], schema=CLASSES_SCHEMA)]
     files = [folder.root / name for name in tables["samples"]]
     tables["objects"] = [write_objects(folder, generation, source.objects(), samples=files)]
+    tables |= carry_vectors(folder, generation, sample_contents(files))
     info = {"id_warnings": ids.warnings, "splits": plan.splits, "content": _content_digest(files)}
     if info["content"] == published.info.get("content"):
         tables |= {name: stored for name, stored in published.tables.items() if is_finding(name)}
@@ -289,7 +301,7 @@ def _publish(
         n_samples=plan.n_samples,
         next_shard=plan.next_shard,
         tables=tables,
-        info={**carried_info(published), **info},
+        info={**carried_info(published), **info, EMBEDDERS: published.info.get(EMBEDDERS, {})},
     )
     log_imported_tags(folder.root, (tag for result in imported for tag in result.tags))
     remove_unused_thumbs(folder, new)
@@ -349,6 +361,7 @@ def _report(
         warnings=list(generation.info.get("id_warnings", [])),
         splits=list(plan.splits),
         has_dropped_findings=False,
+        embedded=None,
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],
     )

@@ -11,6 +11,9 @@ from typing import Any
 
 TEMPORARY_SUFFIX = ".tmp"
 
+FOLDERS = ("plan", "shards", "thumbs", "tables", "embedding")
+"""Folders of a workspace that its one writer writes to."""
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -40,6 +43,6 @@ def write_json(target: Path, value: Any) -> None:
 def remove_temporary_files(folder: Path) -> None:
     """Remove what killed writers left below `folder`; call only while holding the workspace's lock."""
     # Not below `reports`: what is being written there belongs to a run that holds no lock.
-    for place in (folder, *(folder / name for name in ("plan", "shards", "thumbs", "tables"))):
+    for place in (folder, *(folder / name for name in FOLDERS)):
         for leftover in place.glob(f".*{TEMPORARY_SUFFIX}"):
             leftover.unlink(missing_ok=True)

@@ -7,6 +7,7 @@
     plan/000012.parquet          images of a shard that is not published yet
     shards/000012.parquet        its measurements, once done
     thumbs/000012.bin            its thumbnails, one after the other; stays
+    embedding/*.npy              vectors that are not published yet
     tables/samples-000003-0.parquet ...
 
 A generation's files are never changed. Those of the last two generations are kept, so that a reader who
@@ -28,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chaffinch.errors import WorkspaceError
-from chaffinch.storage.files import atomic_path, write_json
+from chaffinch.storage.files import FOLDERS, atomic_path, write_json
 from chaffinch.storage.schema import SCHEMA_VERSION
 
 WORKSPACE_FORMAT = "chaffinch workspace"
@@ -84,7 +85,7 @@ class WorkspaceFolder:
                 where=str(root),
                 hint="name a new or empty folder with -w",
             )
-        for name in ("plan", "shards", "thumbs", "tables"):
+        for name in FOLDERS:
             (root / name).mkdir(parents=True, exist_ok=True)
         return folder
 

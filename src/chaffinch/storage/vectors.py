@@ -2,13 +2,16 @@
 
 Rows are L2-normalised float16, in the order of `sample_id`; a row of zeros stands for a sample without a
 vector (broken, missing, or not embedded yet). Readers get a memory map, so that a million rows cost no memory
-until they are used.
+until they are used. A second file beside it notes from which bytes each row was made, so that the row of a
+changed image is known to be stale without looking at a vector.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -39,6 +42,8 @@ class EmbedderInfo:
     """Differs whenever vectors could: the weights' digest and the preprocessing."""
     semantic_threshold: float | None
     """Smallest cosine at which two pictures are near duplicates; None where it was never calibrated."""
+    spec: str = ""
+    """What `--embedder` takes to make these vectors again; '' where nothing would."""
 
 
 def embedder_names(generation: Generation) -> list[str]:
@@ -71,11 +76,15 @@ def read_vectors(folder: WorkspaceFolder, generation: Generation, name: str) -> 
             where=str(folder.root),
             hint=f"chaffinch scan SOURCE -w {folder.root} --embedder {name}",
         )
+    return _load(paths[0], mmap_mode="r")
+
+
+def _load(path: Path, *, mmap_mode: Literal["r"] | None) -> np.ndarray:
     try:
-        mapped: np.ndarray = np.load(paths[0], mmap_mode="r", allow_pickle=False)
+        loaded: np.ndarray = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"cannot be read: {error}", where=str(paths[0]), hint=DAMAGED_HINT) from error
-    return mapped
+        raise WorkspaceError(f"cannot be read: {error}", where=str(path), hint=DAMAGED_HINT) from error
+    return loaded
 
 
 def write_vectors(
@@ -85,6 +94,7 @@ def write_vectors(
     *,
     name: str,
     shape: tuple[int, int],
+    digests: np.ndarray | None = None,
 ) -> dict[str, list[str]]:
     """Write the vectors of an embedder for the generation after `generation`; atomic.
 
@@ -94,19 +104,55 @@ def write_vectors(
         blocks: Rows in order of `sample_id`, shape (B, D) each, any float type; rows need not be of norm 1.
         name: The embedder.
         shape: Samples and dimensions in all.
+        digests: Shape (N,), S16: `bytes_digest` of the image that each row was made from, empty for rows of
+            zeros. With them a later scan knows which rows are stale; without, all of them.
 
     Returns:
         The entry for `Generation.tables`.
 
     Cost: one block of memory.
     """
+    rows = (unit_rows(block).astype("<f2") for block in blocks)
+    return write_unit_vectors(folder, generation, rows, name=name, shape=shape, digests=digests)
+
+
+def write_unit_vectors(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    blocks: Iterable[np.ndarray],
+    *,
+    name: str,
+    shape: tuple[int, int],
+    digests: np.ndarray | None = None,
+) -> dict[str, list[str]]:
+    """Write vectors as `write_vectors` does, from float16 rows that are of norm 1 already, bit for bit."""
     file = folder.table_name(generation, VECTORS + name, suffix=".npy")
     with atomic_path(folder.root / file) as temporary, temporary.open("wb") as raw:
         header = {"descr": "<f2", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(raw, header)
         for block in blocks:
-            raw.write(unit_rows(block).astype("<f2").tobytes())
-    return {VECTORS + name: [file]}
+            raw.write(np.ascontiguousarray(block, dtype="<f2").data)
+    if digests is None:
+        return {VECTORS + name: [file]}
+    beside = folder.table_name(generation, VECTORS + name, 1, suffix=".npy")
+    with atomic_path(folder.root / beside) as temporary, temporary.open("wb") as raw:
+        np.save(raw, digests, allow_pickle=False)
+    return {VECTORS + name: [file, beside]}
+
+
+def vector_digests(folder: WorkspaceFolder, generation: Generation, name: str) -> np.ndarray:
+    """Return from which image each row was made.
+
+    Returns:
+        Shape (N,), S16: `bytes_digest`; empty where the row is zeros, or where nobody noted it.
+
+    Raises:
+        WorkspaceError: If there are no vectors of that name, or the file is damaged.
+    """
+    paths = folder.files(generation, VECTORS + name)
+    if len(paths) < 2:
+        return np.zeros(len(read_vectors(folder, generation, name)), dtype="S16")
+    return _load(paths[1], mmap_mode=None)
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:

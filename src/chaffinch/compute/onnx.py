@@ -1,0 +1,235 @@
+"""ONNX models as embedders: the picture in, one of the outputs as the vector.
+
+A model of `models.MODELS` is recognised by its digest. Of any other the preprocessing is taken from a
+``preprocessor_config.json`` beside it (the file that Hugging Face keeps with every vision model), and what
+that does not say is worked out from the graph and said in a warning.
+
+One session serves all threads: each call runs on the thread that makes it, so there are as many as there are
+workers, and the weights are in memory once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chaffinch.compute.embedding import BATCH, Embed, Embedder, fingerprint_of
+from chaffinch.compute.models import DEFAULT_SIDE, ModelCard, Preprocessing, model_with_digest
+from chaffinch.errors import SourceError
+from chaffinch.storage.vectors import EmbedderInfo
+
+VERSION = 1
+"""Raised whenever the same file would give other vectors, so that pictures are embedded anew."""
+
+PREFERRED_OUTPUTS = ("embedding", "image_embeds", "pooler_output")
+"""Outputs that are vectors of whole pictures wherever they occur, best first."""
+
+INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+CONFIG = "preprocessor_config.json"
+
+_TRY_ANOTHER = "take another model: chaffinch models list"
+
+
+def onnx_embedder(path: Path, *, card: ModelCard | None = None, spec: str = "") -> Embedder:
+    """Open an ONNX file as an embedder.
+
+    Args:
+        path: The file.
+        card: What is known of it; None looks its digest up in the table of models.
+        spec: What the user calls it; '' spells ``onnx:FILE``.
+
+    Raises:
+        SourceError: If the file is no model, or none that takes pictures and gives vectors.
+
+    Cost: reads the file twice; the weights stay in memory, once for all threads.
+    """
+    digest = _sha256(path)
+    session = _session(path)
+    card = card or model_with_digest(digest)
+    inlet, warnings = _the_input(session, path), list[str]()
+    preprocessing = card.preprocessing if card else _worked_out(inlet, path, warnings)
+    output = _the_output(session, path, card.output if card else None)
+    embed = _embed_with(session, inlet, output.name, preprocessing)
+    batch = inlet.shape[0] if isinstance(inlet.shape[0], int) else BATCH
+    if isinstance(inlet.shape[0], int):
+        embed = _filled_up(embed, batch)
+    probe = np.zeros((1, preprocessing.side, preprocessing.side, 3), np.uint8)
+    info = EmbedderInfo(
+        name=card.name if card else f"onnx:{path.stem}",
+        dim=_dim_of(embed, probe, path),
+        fingerprint=fingerprint_of(
+            sha256=digest, output=output.name, version=VERSION, **asdict(preprocessing)
+        ),
+        semantic_threshold=card.semantic_threshold if card else None,
+        spec=spec or f"onnx:{path}",
+    )
+    return Embedder(info, preprocessing.side, embed, batch=batch, warnings=tuple(warnings))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(
+            f"cannot be read: {error.strerror or error}", where=str(path), hint="--embedder onnx:FILE"
+        ) from error
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; its warnings about graphs help nobody here
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except _failures() as error:
+        what = str(error).splitlines()[0]
+        raise SourceError(f"is no model that onnxruntime can load: {what}", where=str(path)) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises: a class for each kind of failure, with none of its own above them."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+    return (RuntimeError, *(getattr(state, name) for name in (*names, "RuntimeException")))
+
+
+def _the_input(session: Any, path: Path) -> Any:
+    """Return the one input, which takes pictures."""
+    inputs = session.get_inputs()
+    is_usable = len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].type in INPUT_TYPES
+    if not is_usable:
+        raise SourceError(
+            f"does not take pictures alone: its inputs are {_spelled(inputs)}",
+            where=str(path),
+            hint=f"an embedder has one input of four dimensions, floats or uint8; {_TRY_ANOTHER}",
+        )
+    return inputs[0]
+
+
+def _the_output(session: Any, path: Path, name: str | None) -> Any:
+    """Return the output of that name; else the likeliest one to hold a vector for each picture."""
+    outputs = session.get_outputs()
+    by_name = {out.name: out for out in outputs if "float" in out.type and len(out.shape) in (2, 3)}
+    flat = [n for n, out in by_name.items() if len(out.shape) == 2 and "logit" not in n]
+    for candidate in (name, *PREFERRED_OUTPUTS, *flat, *by_name):
+        if candidate in by_name:
+            return by_name[candidate]
+    raise SourceError(
+        f"gives no vectors: its outputs are {_spelled(outputs)}",
+        where=str(path),
+        hint=f"an embedder has an output of two dimensions, or three with a first token; {_TRY_ANOTHER}",
+    )
+
+
+def _spelled(nodes: Any) -> str:
+    return ", ".join(f"{node.name} {node.type} {node.shape}" for node in nodes) or "none"
+
+
+def _worked_out(inlet: Any, path: Path, warnings: list[str]) -> Preprocessing:
+    """Return the preprocessing of an unknown model; adds what was assumed to `warnings`."""
+    is_nhwc = inlet.shape[3] == 3 and inlet.shape[1] != 3
+    height, width = inlet.shape[1:3] if is_nhwc else inlet.shape[2:4]
+    config = _config_beside(path)
+    declared = config.get("crop_size") or config.get("size") or DEFAULT_SIDE
+    side = height if isinstance(height, int) else _side_of(declared)
+    channels = inlet.shape[3] if is_nhwc else inlet.shape[1]
+    fixed = [size for size in (width, channels) if isinstance(size, int)]
+    if not set(fixed) <= {side, 3}:
+        raise SourceError(
+            f"takes pictures of shape {inlet.shape}", where=str(path), hint="an embedder takes RGB squares"
+        )
+    found = Preprocessing(side=side, layout="NHWC" if is_nhwc else "NCHW")
+    if inlet.type == "tensor(uint8)":
+        return replace(found, scale=1.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    if not config:
+        warnings.append(
+            f"{path.name} is not a known model and has no {CONFIG} beside it: assumed {side} x {side} RGB, "
+            f"{found.layout}, 0..1 with the mean and deviation of ImageNet"
+        )
+        return found
+    return _with_config(found, config)
+
+
+def _config_beside(path: Path) -> dict[str, Any]:
+    config = path.with_name(CONFIG)
+    try:
+        value = json.loads(config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot be read: {error}", where=str(config)) from error
+    if not isinstance(value, dict):
+        raise SourceError("is not a JSON object", where=str(config))
+    return value
+
+
+def _side_of(declared: Any) -> int:
+    """Return the side that a config declares: a number, or an object of sides."""
+    if isinstance(declared, dict):
+        declared = declared.get("height") or declared.get("shortest_edge") or DEFAULT_SIDE
+    return int(declared)
+
+
+def _with_config(found: Preprocessing, config: dict[str, Any]) -> Preprocessing:
+    """Apply a preprocessor config; what it leaves out is rescaled and normalised as usual."""
+    scale = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
+    if not config.get("do_normalize", True):
+        return replace(found, scale=scale, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    mean = _three_numbers(config.get("image_mean", found.mean))
+    return replace(found, scale=scale, mean=mean, std=_three_numbers(config.get("image_std", found.std)))
+
+
+def _three_numbers(values: Any) -> tuple[float, float, float]:
+    red, green, blue = values
+    return float(red), float(green), float(blue)
+
+
+def _embed_with(session: Any, inlet: Any, output: str, preprocessing: Preprocessing) -> Embed:
+    dtype = INPUT_TYPES[inlet.type]
+    factor = np.float32(preprocessing.scale) / np.array(preprocessing.std, np.float32)
+    shift = np.array(preprocessing.mean, np.float32) / np.array(preprocessing.std, np.float32)
+    axes = (0, 3, 1, 2) if preprocessing.layout == "NCHW" else (0, 1, 2, 3)
+    shape = (1, 3, 1, 1) if preprocessing.layout == "NCHW" else (1, 1, 1, 3)
+    factor, shift = factor.reshape(shape), shift.reshape(shape)
+
+    def embed(pictures: np.ndarray) -> np.ndarray:
+        values = np.ascontiguousarray(pictures.transpose(axes))
+        if dtype is not np.uint8:
+            values = (values * factor - shift).astype(dtype, copy=False)
+        vectors: np.ndarray = session.run([output], {inlet.name: values})[0]
+        return vectors if vectors.ndim == 2 else np.ascontiguousarray(vectors[:, 0])
+
+    return embed
+
+
+def _filled_up(embed: Embed, batch: int) -> Embed:
+    """Return an `embed` for a model that takes batches of one size alone."""
+
+    def embed_filled(pictures: np.ndarray) -> np.ndarray:
+        missing = batch - len(pictures)
+        full = np.concatenate([pictures, np.zeros((missing, *pictures.shape[1:]), np.uint8)])
+        return embed(full)[: len(pictures)]
+
+    return embed_filled
+
+
+def _dim_of(embed: Embed, probe: np.ndarray, path: Path) -> int:
+    """Return the length of a vector, found by embedding one black picture."""
+    try:
+        shape = embed(probe).shape
+    except _failures() as error:
+        what = str(error).splitlines()[0]
+        raise SourceError(f"cannot embed a picture: {what}", where=str(path), hint=_TRY_ANOTHER) from error
+    if len(shape) != 2 or shape[0] != 1:
+        raise SourceError(f"gave shape {shape} for one picture", where=str(path), hint=_TRY_ANOTHER)
+    return int(shape[1])
