@@ -85,6 +85,10 @@ class ReleaseRecord:
     """Searches for leaks that were made."""
     waivers: Mapping[str, str]
     """Keys of leaking images that a person keeps, and who."""
+    leak_side: str | None
+    """Side whose leaking images go; None: as policies and imports say."""
+    adjudicators: tuple[str, ...]
+    """Reviewers whose word settles what others disagree about; sorted."""
     decisions_head: str
     """Hash of the last decision."""
 
@@ -109,8 +113,8 @@ def read_record(folder: Path) -> ReleaseRecord:
             LeakSearch((s["between"][0], s["between"][1]), tuple(s["methods"]), s["phash_threshold"])
             for s in value.pop("searches")
         )
-        contents, absent = tuple(value.pop("contents")), tuple(value.pop("absent"))
-        return ReleaseRecord(contents=contents, absent=absent, searches=searches, **value)
+        value |= {name: tuple(value[name]) for name in ("contents", "absent", "adjudicators")}
+        return ReleaseRecord(searches=searches, **value)
     except FileNotFoundError:
         raise WorkspaceError(
             "is no release", where=str(folder), hint="chaffinch apply -w WS --to DIR writes one"

@@ -16,7 +16,13 @@ from chaffinch.cli.output import (
     progress_on_stderr,
     say,
 )
-from chaffinch.cli.resolve import FOUND_SOMETHING, print_exceeded, print_removals
+from chaffinch.cli.resolve import (
+    FOUND_SOMETHING,
+    AdjudicatorOption,
+    LeakSideOption,
+    print_exceeded,
+    print_removals,
+)
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,12 +58,8 @@ def apply(
             help="copy, ref (share blocks), hard or sym. Default auto: ref where that works, else copy."
         ),
     ] = "auto",
-    leak_side: Annotated[
-        str | None, typer.Option(help="test, train or both: which leaking images go, as for resolve.")
-    ] = None,
-    adjudicator: Annotated[
-        list[str] | None, typer.Option(help="Reviewer whose word settles disagreements; repeatable.")
-    ] = None,
+    leak_side: LeakSideOption = None,
+    adjudicator: AdjudicatorOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Replace whatever else is in the folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; write nothing.")] = False,
     log_json: LogJsonOption = False,
@@ -77,19 +79,16 @@ def apply(
         chaffinch apply -w ws --to cleaned --as lists,hf
     """
     from chaffinch.apply.copies import LINK_MODES
-    from chaffinch.curate.answers import ResolveSettings
-    from chaffinch.curate.policy import LEAK_SIDES
     from chaffinch.pipeline.release import write_release
     from chaffinch.pipeline.release_plan import ReleaseSettings, plan_release
+    from chaffinch.pipeline.resolve_choices import chosen
 
-    if leak_side is not None and leak_side not in LEAK_SIDES:
-        raise UsageError(f"there is no leak side {leak_side!r}", hint=f"take {', '.join(LEAK_SIDES)}")
     if link not in LINK_MODES:
         raise UsageError(f"there is no way to link called {link!r}", hint=f"take {', '.join(LINK_MODES)}")
     settings = ReleaseSettings(
         contents=tuple(name.strip() for name in contents.split(",") if name.strip()),
         link=link,
-        resolve=ResolveSettings(leak_side, frozenset(adjudicator or ())),
+        resolve=chosen(workspace, leak_side=leak_side, adjudicators=adjudicator),
     )
     plan = plan_release(workspace, to, settings)
     _print_plan(plan)

@@ -17,7 +17,7 @@ from chaffinch.cli.output import (
     progress_on_stderr,
     say,
 )
-from chaffinch.cli.resolve import FOUND_SOMETHING, print_exceeded
+from chaffinch.cli.resolve import FOUND_SOMETHING, AdjudicatorOption, LeakSideOption, print_exceeded
 from chaffinch.cli.scan import parse_splits
 from chaffinch.errors import UsageError
 
@@ -37,6 +37,8 @@ def clean(
     to: Annotated[
         Path | None, typer.Option("--to", help="Also write the cleaned copy into this new or empty folder.")
     ] = None,
+    leak_side: LeakSideOption = None,
+    adjudicator: AdjudicatorOption = None,
     dataset: DatasetOption = None,
     workers: WorkersOption = 0,
     log_json: LogJsonOption = False,
@@ -52,6 +54,7 @@ def clean(
 
         chaffinch clean data/imagenet -w ws --policy policy.yaml --to cleaned
     """
+    from chaffinch.pipeline.resolve_choices import chosen
     from chaffinch.pipeline.scan import SourceSpec
     from chaffinch.pipeline.whole_run import clean as run_clean
     from chaffinch.settings import ScanSettings
@@ -60,9 +63,15 @@ def clean(
     if not source and not splits:
         raise UsageError("clean needs a SOURCE or --split NAME=PATH", hint="chaffinch clean data -w ws")
     spec = SourceSpec(locations=tuple(source or ()), splits=splits, dataset=dataset)
+    how = chosen(workspace, leak_side=leak_side, adjudicators=adjudicator)
     with progress_on_stderr(as_json=log_json) as progress:
         report = run_clean(
-            workspace, spec, policy=policy, settings=ScanSettings(workers=workers), progress=progress
+            workspace,
+            spec,
+            policy=policy,
+            settings=ScanSettings(workers=workers),
+            resolve_settings=how if leak_side is not None or adjudicator else None,
+            progress=progress,
         )
     print_clean(report)
     if report.exceeded:

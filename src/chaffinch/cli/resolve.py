@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaffinch.cli.output import WorkspaceOption, hint, say
-from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +18,20 @@ if TYPE_CHECKING:
 FOUND_SOMETHING = 3
 """Exit status where a limit is exceeded, or (with --strict) persons disagree."""
 
+LeakSideOption = Annotated[
+    str | None,
+    typer.Option(
+        help="test, train or both: which leaking images go; or policy. Default: as remembered from resolve, "
+        "else as the policy says."
+    ),
+]
+AdjudicatorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Reviewer whose word settles disagreements; repeatable; '' is nobody. Default: as remembered "
+        "from resolve."
+    ),
+]
 SHOWN = 5
 """Samples and classes listed as examples."""
 
@@ -27,35 +40,29 @@ def resolve(
     *,
     workspace: WorkspaceOption,
     to: Annotated[Path, typer.Option("--to", help="Folder for the manifest and the lists.")],
-    leak_side: Annotated[
-        str | None,
-        typer.Option(help="test, train or both: which leaking images go. Default: as the policy says."),
-    ] = None,
-    adjudicator: Annotated[
-        list[str] | None, typer.Option(help="Reviewer whose word settles disagreements; repeatable.")
-    ] = None,
+    leak_side: LeakSideOption = None,
+    adjudicator: AdjudicatorOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if persons disagree.")] = False,
 ) -> None:
     """Turn decisions into a final manifest, removal lists and relabel maps.
 
     Persons win over policies, policies over imports. Where persons disagree, the image is kept and listed.
     The same decisions give the same bytes. If more would be removed than a policy allows, nothing is
-    written and the exit status is 3.
+    written and the exit status is 3. A leak side and adjudicators given here are remembered for apply.
 
     Example:
 
         chaffinch resolve -w ws --to cleaning
     """
-    from chaffinch.curate.answers import ResolveSettings
-    from chaffinch.curate.policy import LEAK_SIDES
     from chaffinch.curate.policy_apply import applied_policies
     from chaffinch.pipeline.resolve import resolve as run_resolve
     from chaffinch.pipeline.resolve_artifacts import exceeded_limits, summarise, write_artifacts
+    from chaffinch.pipeline.resolve_choices import chosen, remember
 
-    if leak_side is not None and leak_side not in LEAK_SIDES:
-        raise UsageError(f"there is no leak side {leak_side!r}", hint=f"take {', '.join(LEAK_SIDES)}")
-    settings = ResolveSettings(leak_side, frozenset(adjudicator or ()))
+    settings = chosen(workspace, leak_side=leak_side, adjudicators=adjudicator)
     resolution = run_resolve(workspace, settings=settings)
+    if leak_side is not None or adjudicator:
+        remember(workspace, settings)
     summary = summarise(resolution)
     _print_summary(summary)
     _print_open(resolution, summary)

@@ -19,6 +19,7 @@ from chaffinch.curate.labels import Labels
 from chaffinch.curate.policy import LeakSide, Policy, read_policy
 from chaffinch.curate.state import fold, standing
 from chaffinch.curate.where import FindingsQuery, SelectedFinding
+from chaffinch.errors import UsageError
 from chaffinch.identity import split_of_key
 from chaffinch.records import POLICY_PREFIX, Decision, LoggedDecision
 from chaffinch.storage.decisions import AppendResult, open_log
@@ -77,9 +78,11 @@ def plan_policy(root: Path, policy: Policy) -> PolicyPlan:
     """Say what `apply_policy` would write; changes nothing.
 
     Raises:
-        UsageError: If an expression or label of a rule cannot be used; names file and line.
+        UsageError: If an expression or label of a rule cannot be used; names file and line. Also if a policy
+            of this name and version with other rules was applied before.
         WorkspaceError: If no scan has ended yet.
     """
+    _check_version(root, policy)
     folder = WorkspaceFolder(root)
     generation = folder.published()
     log = list(open_log(root).read())
@@ -107,9 +110,11 @@ def plan_policy(root: Path, policy: Policy) -> PolicyPlan:
 
 def apply_policy(root: Path, plan: PolicyPlan, *, source: Path) -> AppendResult:
     """Append the planned events, and keep the policy's text in the workspace for its limits."""
+    text = source.read_bytes()
     result = open_log(root).append(plan.events)
-    with atomic_path(_kept(root) / f"{plan.policy.name}.yaml") as temporary:
-        temporary.write_bytes(source.read_bytes())
+    for path in (_kept(root) / f"{plan.policy.name}.yaml", _version(root, plan.policy)):
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(text)
     return result
 
 
@@ -120,6 +125,26 @@ def applied_policies(root: Path) -> list[Policy]:
 
 def _kept(root: Path) -> Path:
     return root / "policies"
+
+
+def _version(root: Path, policy: Policy) -> Path:
+    """Return where the text of one version is kept for good, since decisions name it as their origin."""
+    return _kept(root) / "versions" / f"{policy.name}@{policy.version}.yaml"
+
+
+def _check_version(root: Path, policy: Policy) -> None:
+    """Refuse other rules under a name and version that decisions already carry."""
+    path = _version(root, policy)
+    if path.is_file() and _without_places(read_policy(path)) != _without_places(policy):
+        raise UsageError(
+            f"policy {policy.name}, version {policy.version}, was applied with other rules before",
+            where=policy.rules[0].place if policy.rules else "",
+            hint=f"raise its version; what was applied is in {path}",
+        )
+
+
+def _without_places(policy: Policy) -> Policy:
+    return replace(policy, rules=tuple(replace(rule, place="") for rule in policy.rules))
 
 
 def is_of_policy(decision: Decision, name: str) -> bool:

@@ -108,6 +108,8 @@ def _record(plan: ReleasePlan, *, absent: list[str], n_pictures: int) -> Release
         absent=tuple(sorted(absent)),
         searches=tuple(_searches(plan.generation)),
         waivers={w.key: w.who for w in sorted(plan.summary.waivers, key=lambda w: w.key)},
+        leak_side=plan.resolution.settings.leak_side,
+        adjudicators=tuple(sorted(plan.resolution.settings.adjudicators)),
         decisions_head=plan.head.hash,
     )
 

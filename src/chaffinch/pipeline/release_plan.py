@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -40,8 +40,8 @@ class ReleaseSettings:
     shards, lists of the files that stay."""
     link: LinkMode = "auto"
     """How pictures get into the copy."""
-    resolve: ResolveSettings = field(default_factory=ResolveSettings)
-    """How to resolve."""
+    resolve: ResolveSettings | None = None
+    """How to resolve; None takes what the workspace remembers."""
 
     def __post_init__(self) -> None:
         """Refuse contents that are not known."""

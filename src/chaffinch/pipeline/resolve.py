@@ -20,6 +20,7 @@ from chaffinch.curate.resolve import Settled, looseness, settle
 from chaffinch.curate.state import SubjectState, fold, standing
 from chaffinch.detect.groups import rank_of
 from chaffinch.pipeline.copies import NOT_RULED, CopyRules, copies_to_remove, group_pairs
+from chaffinch.pipeline.resolve_choices import remembered
 from chaffinch.records import Decision, LoggedDecision
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.findings import SCOPE_DUPLICATES, read_pairs, scopes
@@ -70,6 +71,8 @@ class Resolution:
     """Name of the dataset."""
     source: Mapping[str, Any]
     """How the dataset was opened."""
+    settings: ResolveSettings
+    """How it was resolved."""
     samples: pa.Table
     """The samples that are there, `SAMPLE_COLUMNS`, by `sample_id`; vanished ones are left out."""
     settled: dict[str, Settled]
@@ -93,12 +96,16 @@ class Resolution:
 def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolution:
     """Resolve a workspace; reads only.
 
+    Args:
+        root: The workspace.
+        settings: How; None takes what the workspace remembers.
+
     Raises:
         WorkspaceError: If no scan has ended yet.
 
     Cost: memory of all decisions and issues, and about 1 KB a sample.
     """
-    settings, folder = settings or ResolveSettings(), WorkspaceFolder(root)
+    settings, folder = settings or remembered(root), WorkspaceFolder(root)
     generation = folder.published()
     samples = _samples(folder, generation)
     attached = _attached(samples, list(open_log(root).read()))
@@ -110,6 +117,7 @@ def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolutio
     resolution = Resolution(
         dataset=generation.dataset,
         source=generation.source,
+        settings=settings,
         samples=samples,
         settled={},
         states=fold(attached.log),

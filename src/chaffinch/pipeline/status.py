@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaffinch.curate.answers import ResolveSettings
 from chaffinch.curate.policy_apply import applied_policies
 from chaffinch.errors import WorkspaceError
 from chaffinch.pipeline.release import last_release
+from chaffinch.pipeline.resolve_choices import remembered
 from chaffinch.pipeline.whole_run import split_pairs
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.findings import SCOPE_DUPLICATES, leak_scope, scopes
@@ -50,6 +52,7 @@ def read_status(root: Path) -> WorkspaceStatus:
         f"issues     {_issues(folder, generation)}",
         f"decisions  {head.seq:,}, head {head.hash[:16]}",
         f"policies   {', '.join(policies) or 'none applied'}",
+        f"resolve    {_choices(remembered(root))}",
         f"release    {release or 'none'}",
     ]
     open_pair = next((pair for pair in pairs if leak_scope(*pair) not in found), None)
@@ -62,6 +65,11 @@ def read_status(root: Path) -> WorkspaceStatus:
     if release is None:
         return WorkspaceStatus(lines, f"chaffinch apply -w {root} --to cleaned")
     return WorkspaceStatus(lines, f"chaffinch verify -w {root}")
+
+
+def _choices(settings: ResolveSettings) -> str:
+    side = "as policies say" if settings.leak_side is None else settings.leak_side
+    return f"leak side {side}; adjudicator {', '.join(sorted(settings.adjudicators)) or 'nobody'}"
 
 
 def _release(root: Path) -> Path | None:

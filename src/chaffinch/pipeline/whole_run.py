@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaffinch.curate.answers import ResolveSettings
 from chaffinch.curate.policy import DEFAULT, read_policy
 from chaffinch.curate.policy_apply import PolicyPlan, applied_policies, apply_policy, plan_policy
 from chaffinch.identity import order_splits
@@ -23,6 +24,7 @@ from chaffinch.pipeline.resolve_artifacts import (
     summarise,
     write_artifacts,
 )
+from chaffinch.pipeline.resolve_choices import remember
 from chaffinch.pipeline.scan import ScanReport, SourceSpec, scan
 from chaffinch.report.contact_sheet import contact_sheet_path
 from chaffinch.settings import ScanSettings
@@ -58,6 +60,7 @@ def clean(
     *,
     policy: Path | None = None,
     settings: ScanSettings | None = None,
+    resolve_settings: ResolveSettings | None = None,
     progress: Progress | None = None,
 ) -> CleanReport:
     """Find what is wrong in a dataset and what a policy would do about it.
@@ -67,6 +70,7 @@ def clean(
         spec: What to clean.
         policy: YAML file; None takes the one that comes with the program.
         settings: How to scan.
+        resolve_settings: How to resolve, now and later; None takes what the workspace remembers.
         progress: Who watches.
 
     Raises:
@@ -83,6 +87,8 @@ def clean(
     progress.stage("deciding", total=None, unit="images")
     plan = plan_policy(root, rules)
     apply_policy(root, plan, source=policy or DEFAULT)
+    if resolve_settings is not None:
+        remember(root, resolve_settings)
     resolution = resolve(root)
     summary = summarise(resolution)
     exceeded = exceeded_limits(summary, applied_policies(root))
