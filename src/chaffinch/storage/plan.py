@@ -1,7 +1,7 @@
 """The append-only plan of a scan: which sample has which number, and what is still to be measured.
 
-A known image keeps its number; new and changed ones go to new shards; vanished ones stay as `missing`. The
-plan is streamed: memory is about 50 bytes an image, whatever the length of its path.
+A known image keeps its number; new and changed ones go to new shards; published ones that vanished stay as
+`missing`. The plan is streamed: memory is about 50 bytes an image, whatever the length of its path.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class ScanPlan:
 
     n_samples: int
     """Samples known after this scan, vanished ones included."""
+    n_numbers: int
+    """Numbers given out: also those of images that vanished before they were ever published."""
     shards: list[int]
     """Numbers of the shards still to be measured."""
     next_shard: int
@@ -58,7 +60,7 @@ class ScanPlan:
     n_changed: int
     """Known images to be measured again."""
     vanished: list[int]
-    """Sample ids that the source no longer offers."""
+    """Ids of published samples that the source no longer offers."""
     labels: set[str]
     """Distinct given labels."""
     splits: list[str]
@@ -199,12 +201,14 @@ class Planner:
                     digest.update(repr(ref).encode("utf-8", "surrogatepass"))
                 on_listed(len(batch))
             self._check_keys()
-            vanished = np.flatnonzero(~self._seen)
+            # What was planned and never published, nobody knows: where it is not listed any more, it goes.
+            vanished = np.flatnonzero(~self._seen[: self.generation.n_samples])
             self._list_vanished(vanished, writer)
         self._flush(0)
         waiting = [n for n in pending_plans(self.folder) if not shard_path(self.folder, n).exists()]
         return ScanPlan(
-            n_samples=self.next_id,
+            n_samples=self.n_listed + len(vanished),
+            n_numbers=self.next_id,
             shards=waiting,
             next_shard=self.next_shard,
             listing=listing,
@@ -265,19 +269,11 @@ class Planner:
             return
         columns = ["sample_id", *[f.name for f in REF_FIELDS]]
         wanted = pa.array(vanished)
-        n_published = self.generation.n_samples
         for batch in self.folder.batches(self.generation, "samples", columns=columns):
-            _write_vanished(pa.Table.from_batches([batch]), wanted, writer)
-        newer = wanted.filter(pc.greater_equal(wanted, n_published))
-        for number in pending_plans(self.folder) if len(newer) else []:
-            _write_vanished(pq.read_table(plan_path(self.folder, number), columns=columns), newer, writer)
-
-
-def _write_vanished(table: pa.Table, wanted: pa.Array, writer: pq.ParquetWriter) -> None:
-    rows = table.filter(pc.is_in(table.column("sample_id"), wanted))
-    if len(rows):
-        rows = rows.append_column("is_listed", pa.array([False] * len(rows)))
-        writer.write_table(rows.cast(LISTING_SCHEMA))
+            rows = pa.Table.from_batches([batch]).filter(pc.is_in(batch.column("sample_id"), wanted))
+            if len(rows):
+                rows = rows.append_column("is_listed", pa.array([False] * len(rows)))
+                writer.write_table(rows.cast(LISTING_SCHEMA))
 
 
 def _duplicate_key(batch: list[SampleRef], keys: np.ndarray) -> IdentityError:

@@ -103,6 +103,7 @@ def write_samples(
     Thumbnail blobs that no row needs any more are removed.
     """
     listing_row = _rows_of_listing(plan)
+    numbers = np.flatnonzero(listing_row >= 0)
     measured, measured_row = _measured(folder, generation, plan)
     ref_columns = [f.name for f in REF_FIELDS]
     listing = RowGatherer([plan.listing], [*ref_columns, "is_listed"])
@@ -113,14 +114,16 @@ def write_samples(
         stop = min(start + ROWS_PER_PART, plan.n_samples)
         with atomic_path(folder.root / names[-1]) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             for first in range(start, stop, ROWS_PER_BATCH):
-                rows = np.arange(first, min(first + ROWS_PER_BATCH, stop))
-                table = _join(rows, listing.take(listing_row[rows]), measured.take(measured_row[rows]), ids)
+                rows = numbers[first : min(first + ROWS_PER_BATCH, stop)]
+                table = _join(listing.take(listing_row[rows]), measured.take(measured_row[rows]), ids)
+                table = table.append_column("sample_id", pa.array(np.arange(first, first + len(rows))))
                 writer.write_table(table.select(schema.names).cast(schema))
     return names
 
 
 def _rows_of_listing(plan: ScanPlan) -> np.ndarray:
-    rows = np.empty(plan.n_samples, dtype=np.int64)
+    """Return shape (n_numbers,): where each number stands in the listing, -1 where it does not."""
+    rows = np.full(plan.n_numbers, -1, dtype=np.int64)
     with pq.ParquetFile(plan.listing) as file:
         position = 0
         for batch in file.iter_batches(columns=["sample_id"]):
@@ -135,7 +138,7 @@ def _measured(
     """Return all measurements, and where that of each sample is: the newest shard wins."""
     numbers = pending_plans(folder)
     paths = folder.files(generation, "samples") + [shard_path(folder, n) for n in numbers]
-    row = np.full(plan.n_samples, -1, dtype=np.int64)
+    row = np.full(plan.n_numbers, -1, dtype=np.int64)
     row[: generation.n_samples] = np.arange(generation.n_samples)
     position = generation.n_samples
     for number in numbers:
@@ -146,7 +149,7 @@ def _measured(
     return RowGatherer(paths, columns), row
 
 
-def _join(sample_ids: np.ndarray, refs: pa.Table, measured: pa.Table, ids: ImageIds) -> pa.Table:
+def _join(refs: pa.Table, measured: pa.Table, ids: ImageIds) -> pa.Table:
     splits, paths = refs.column("split").to_pylist(), refs.column("rel_path").to_pylist()
     image_ids: list[str] = [""] * len(refs)
     split_rows: list[int | None] = [None] * len(refs)
@@ -165,7 +168,6 @@ def _join(sample_ids: np.ndarray, refs: pa.Table, measured: pa.Table, ids: Image
     # Bytes that could not be read may be readable next time: without a stamp they are looked at again.
     was_read = pc.or_(pc.is_valid(measured.column("bytes_digest")), pc.equal(columns["outcome"], "skipped"))
     columns["stamp"] = pc.if_else(pc.and_(is_listed, was_read), refs.column("stamp"), "")
-    columns["sample_id"] = pa.array(sample_ids)
     columns["key"] = pa.array([sample_key(s, p) for s, p in zip(splits, paths, strict=True)])
     is_integer = ids.is_integer
     columns["image_id"] = pa.array([int(i) for i in image_ids] if is_integer else image_ids)

@@ -206,14 +206,31 @@ def test_plan__listing_broken_off_keeps_the_shards_it_planned(folder: WorkspaceF
     assert plan.shards[: len(planned)] == planned
 
 
-def test_plan__pending_image_that_vanished_is_published_as_missing(folder: WorkspaceFolder) -> None:
-    plan_only(folder, [make_ref("a.jpg"), make_ref("b.jpg")])
-    plan = plan_only(folder, [make_ref("b.jpg")])
-    assert plan.vanished == [0]
+def test_plan__image_that_vanished_before_it_was_published_leaves_no_row(folder: WorkspaceFolder) -> None:
+    refs = [make_ref(f"{name}.jpg") for name in "abcdefg"]
+    measure(folder, plan_only(folder, refs).shards[:1])
+    plan = plan_only(folder, [*refs[1:2], *refs[3:], make_ref("h.jpg")])
+    assert (plan.vanished, plan.n_samples) == ([], 6)
     measure(folder, plan.shards)
     publish(folder, plan)
-    assert rows(folder)["train/a.jpg"]["outcome"] == "missing"
-    assert rows(folder)["train/b.jpg"]["outcome"] == "ok"
+    found = {key: (row["sample_id"], row["bytes_digest"]) for key, row in rows(folder).items()}
+    expected = [make_ref(f"{name}.jpg") for name in "bdefgh"]
+    assert found == {f"train/{r.rel_path}": (i, made_up(r).bytes_digest) for i, r in enumerate(expected)}
+
+
+def test_plan__list_that_failed_half_way_leaves_nothing_once_corrected(folder: WorkspaceFolder) -> None:
+    scan(folder, [make_ref("old.jpg")])
+
+    def broken_list() -> Iterable[SampleRef]:
+        yield make_ref("old.jpg")
+        for i in range(3000):
+            yield make_ref(f"wrong/{i}.jpg")
+        raise OSError("row 3002")
+
+    with pytest.raises(OSError, match="row 3002"):
+        plan_only(folder, broken_list())
+    scan(folder, [make_ref("old.jpg"), make_ref("right.jpg")])
+    assert {k: r["sample_id"] for k, r in rows(folder).items()} == {"train/old.jpg": 0, "train/right.jpg": 1}
 
 
 def test_plan__same_key_twice_is_refused(folder: WorkspaceFolder) -> None:
