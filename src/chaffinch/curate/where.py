@@ -25,6 +25,7 @@ from chaffinch.errors import UsageError
 from chaffinch.storage.clusters import CLUSTERS_SCHEMA, clusters_table
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import ISSUES_SCHEMA
+from chaffinch.storage.samples import VANISHED
 from chaffinch.storage.schema import INTERNAL_COLUMNS
 
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
@@ -212,9 +213,13 @@ class FindingsQuery:
         """Return the samples that have these keys or image ids."""
         wanted = pa.table({"name": list(dict.fromkeys(names))}, schema=pa.schema([("name", pa.string())]))
         self._register("wanted", wanted)
+        # A moved file leaves its id to the new place: what vanished is meant only where nobody else is.
+        every = "list(DISTINCT s.sample_id)"
         rows = self._connection.execute(
-            "SELECT w.name, list(DISTINCT s.sample_id) FROM wanted w JOIN samples s "
-            "ON s.key = w.name OR CAST(s.image_id AS VARCHAR) = w.name GROUP BY w.name"
+            f"SELECT w.name, coalesce({every} FILTER (s.error IS DISTINCT FROM $gone), {every}) "
+            "FROM wanted w JOIN samples s "
+            "ON s.key = w.name OR CAST(s.image_id AS VARCHAR) = w.name GROUP BY w.name",
+            {"gone": VANISHED},
         ).fetchall()
         found = dict(rows)
         several = [name for name, sample_ids in found.items() if len(sample_ids) > 1]

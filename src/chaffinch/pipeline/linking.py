@@ -17,6 +17,7 @@ from chaffinch.identity import PathMatcher
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.imports import StagedImport, staged_batches
 from chaffinch.storage.plan import text_digests
+from chaffinch.storage.samples import VANISHED
 
 NOT_FOUND, AMBIGUOUS, CONFLICT, NAMELESS = -1, -2, -3, -4
 REASONS = {
@@ -27,7 +28,7 @@ REASONS = {
 }
 """What stands in place of a sample id where a row could not be linked, and why."""
 
-_COLUMNS = ["split", "key", "image_id", "source_id", "rel_path", "image_path", "uri"]
+_COLUMNS = ["split", "key", "image_id", "source_id", "rel_path", "image_path", "uri", "error"]
 
 
 class DigestIndex:
@@ -66,6 +67,7 @@ class SampleIndex:
         self._generation = generation
         self._matcher: PathMatcher | None = None
         ids: list[tuple[np.ndarray, np.ndarray]] = []
+        old_ids: list[tuple[np.ndarray, np.ndarray]] = []
         paths: list[tuple[np.ndarray, np.ndarray]] = []
         self._splits: dict[str, int] = {}
         names, splits = [np.empty(0, "S16")], [np.empty(0, np.int16)]
@@ -74,12 +76,15 @@ class SampleIndex:
             rows = {name: batch.column(name).to_pylist() for name in _COLUMNS}
             numbers = np.arange(start, start + len(batch), dtype=np.int64)
             start += len(batch)
-            ids += _entries(rows, numbers, ("image_id", "source_id"))
+            # A moved file leaves its id to the new place: what vanished is meant only where nobody else is.
+            is_gone = np.array([error == VANISHED for error in rows["error"]], dtype=bool)
+            ids += _entries(rows, numbers, ("image_id", "source_id"), of=~is_gone)
+            old_ids += _entries(rows, numbers, ("image_id", "source_id"), of=is_gone)
             paths += _entries(rows, numbers, ("key", "rel_path", "image_path", "uri"))
             names.append(text_digests([_file_name(path) for path in rows["rel_path"]]))
             codes = [self._splits.setdefault(name, len(self._splits)) for name in rows["split"]]
             splits.append(np.array(codes, dtype=np.int16))
-        self._by_id, self._by_path = _index(ids), _index(paths)
+        self._by_id, self._by_old_id, self._by_path = _index(ids), _index(old_ids), _index(paths)
         self._names = np.concatenate(names)
         self._split_of = np.concatenate(splits)
 
@@ -112,7 +117,8 @@ class SampleIndex:
         """Return the samples of a batch of items, and a mask of those found by the path's tail alone."""
         ids, paths, splits = (batch.column(n).to_pylist() for n in ("item_id", "path", "split"))
         wanted = np.array([self._splits.get(s, -1) if s else -1 for s in splits], dtype=np.int16)
-        by_id = self._of_split(self._by_id.look_up(ids), wanted)
+        by_id = self._by_id.look_up(ids)
+        by_id = self._of_split(np.where(by_id == NOT_FOUND, self._by_old_id.look_up(ids), by_id), wanted)
         by_path = self._of_split(self._by_path.look_up(paths), wanted)
         found = np.where(by_id >= 0, by_id, by_path)
         found[(by_id >= 0) & (by_path >= 0) & (by_id != by_path)] = CONFLICT
@@ -181,12 +187,14 @@ def _file_name(path: str) -> str:
 
 
 def _entries(
-    rows: dict[str, list[Any]], numbers: np.ndarray, columns: Sequence[str]
+    rows: dict[str, list[Any]], numbers: np.ndarray, columns: Sequence[str], *, of: np.ndarray | None = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return digests and numbers of the texts that are there, of all rows or those of the mask `of`."""
     entries = []
     for column in columns:
         is_there = np.array([value is not None for value in rows[column]], dtype=bool)
-        texts = [str(value) for value in rows[column] if value is not None]
+        is_there &= True if of is None else of
+        texts = [str(rows[column][row]) for row in np.flatnonzero(is_there).tolist()]
         entries.append((text_digests(texts), numbers[is_there]))
     return entries
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from chaffinch.identity import ImageIds, sample_key
+from chaffinch.identity import ImageIds, is_canonical_int, sample_key
 from chaffinch.storage.files import atomic_path
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table, with_identity
 from chaffinch.storage.plan import ScanPlan
@@ -75,13 +75,15 @@ class RowGatherer:
 
 
 def settle_image_ids(plan: ScanPlan) -> ImageIds:
-    """Read the listing once and decide the rule for the image ids of every split."""
+    """Read the listing once and decide the rule for the image ids of every split.
+
+    What vanished has no say: a moved file would leave two images with one row number, and so none with any.
+    """
+    ids = ImageIds(plan.splits)
+    columns = ["split", "rel_path", "source_id", "is_listed"]
     with pq.ParquetFile(plan.listing) as file:
-        splits = list(plan.splits)
-        for batch in file.iter_batches(columns=["split"]):
-            splits += pc.unique(batch.column(0)).to_pylist()
-        ids = ImageIds(splits)
-        for batch in file.iter_batches(batch_size=ROWS_PER_BATCH, columns=["split", "rel_path", "source_id"]):
+        for every in file.iter_batches(batch_size=ROWS_PER_BATCH, columns=columns):
+            batch = every.filter(every.column("is_listed"))
             for split, rows in _by_split(batch.column("split")):
                 part = batch.take(pa.array(rows))
                 ids.observe(split, part.column("rel_path").to_pylist(), part.column("source_id").to_pylist())
@@ -100,14 +102,16 @@ def write_samples(
 ) -> list[str]:
     """Write the table `samples` of the generation after `generation`; returns its files.
 
-    Thumbnail blobs that no row needs any more are removed.
+    Samples that vanished keep the image id that they had last; where it is no number, the column is text.
     """
     listing_row = _rows_of_listing(plan)
     numbers = np.flatnonzero(listing_row >= 0)
     measured, measured_row = _measured(folder, generation, plan)
     ref_columns = [f.name for f in REF_FIELDS]
     listing = RowGatherer([plan.listing], [*ref_columns, "is_listed"])
-    schema = with_identity(samples_schema(is_integer_id=ids.is_integer), "samples", generation.dataset)
+    last = RowGatherer(folder.files(generation, "samples"), ["image_id", "split_row"])
+    is_integer = ids.is_integer and _were_integers(last, plan.vanished)
+    schema = with_identity(samples_schema(is_integer_id=is_integer), "samples", generation.dataset)
     names: list[str] = []
     for part, start in enumerate(range(0, plan.n_samples, ROWS_PER_PART)):
         names.append(folder.table_name(generation, "samples", part))
@@ -115,9 +119,13 @@ def write_samples(
         with atomic_path(folder.root / names[-1]) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             for first in range(start, stop, ROWS_PER_BATCH):
                 rows = numbers[first : min(first + ROWS_PER_BATCH, stop)]
-                table = _join(listing.take(listing_row[rows]), measured.take(measured_row[rows]), ids)
-                table = table.append_column("sample_id", pa.array(np.arange(first, first + len(rows))))
-                writer.write_table(table.select(schema.names).cast(schema))
+                refs = listing.take(listing_row[rows])
+                columns = {
+                    "sample_id": pa.array(np.arange(first, first + len(rows))),
+                    **_image_ids(rows, refs, ids=ids, last=last),
+                    **_joined(refs, measured.take(measured_row[rows])),
+                }
+                writer.write_table(pa.table(columns).select(schema.names).cast(schema))
     return names
 
 
@@ -149,17 +157,37 @@ def _measured(
     return RowGatherer(paths, columns), row
 
 
-def _join(refs: pa.Table, measured: pa.Table, ids: ImageIds) -> pa.Table:
-    splits, paths = refs.column("split").to_pylist(), refs.column("rel_path").to_pylist()
-    image_ids: list[str] = [""] * len(refs)
-    split_rows: list[int | None] = [None] * len(refs)
+def _were_integers(last: RowGatherer, vanished: Sequence[int]) -> bool:
+    """Tell whether the last image ids of all vanished samples are decimal numbers."""
+    blocks = (np.array(vanished[i : i + ROWS_PER_BATCH]) for i in range(0, len(vanished), ROWS_PER_BATCH))
+    texts = (str(i) for rows in blocks for i in last.take(rows).column("image_id").to_pylist())
+    return all(map(is_canonical_int, texts))
+
+
+def _image_ids(
+    numbers: np.ndarray, refs: pa.Table, *, ids: ImageIds, last: RowGatherer
+) -> dict[str, pa.Array]:
+    """Return `image_id`, as text, and `split_row` of the samples with these numbers."""
+    is_listed = np.array(refs.column("is_listed"))
+    image_ids = np.full(len(refs), None, dtype=object)
+    split_rows = np.full(len(refs), None, dtype=object)
     for split, rows in _by_split(refs.column("split")):
+        rows = rows[is_listed[rows]]
         part = refs.take(pa.array(rows))
-        part_paths = part.column("rel_path").to_pylist()
-        assigned = ids.assign(split, part_paths, part.column("source_id").to_pylist())
-        own_rows = ids.split_rows(split, part_paths)
-        for row, image_id, split_row in zip(rows.tolist(), assigned, own_rows, strict=True):
-            image_ids[row], split_rows[row] = image_id, split_row
+        paths = part.column("rel_path").to_pylist()
+        image_ids[rows] = ids.assign(split, paths, part.column("source_id").to_pylist())
+        split_rows[rows] = ids.split_rows(split, paths)
+    gone = np.flatnonzero(~is_listed)
+    if len(gone):
+        known = last.take(numbers[gone])
+        image_ids[gone] = [str(i) for i in known.column("image_id").to_pylist()]
+        split_rows[gone] = known.column("split_row").to_pylist()
+    return {"image_id": pa.array(image_ids, pa.string()), "split_row": pa.array(split_rows, pa.int64())}
+
+
+def _joined(refs: pa.Table, measured: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Lay side by side what the source says and what was measured, row for row."""
+    splits, paths = refs.column("split").to_pylist(), refs.column("rel_path").to_pylist()
     columns = {name: refs.column(name) for name in refs.column_names if name != "is_listed"}
     columns |= {name: measured.column(name) for name in measured.column_names}
     is_listed = refs.column("is_listed")
@@ -169,10 +197,7 @@ def _join(refs: pa.Table, measured: pa.Table, ids: ImageIds) -> pa.Table:
     was_read = pc.or_(pc.is_valid(measured.column("bytes_digest")), pc.equal(columns["outcome"], "skipped"))
     columns["stamp"] = pc.if_else(pc.and_(is_listed, was_read), refs.column("stamp"), "")
     columns["key"] = pa.array([sample_key(s, p) for s, p in zip(splits, paths, strict=True)])
-    is_integer = ids.is_integer
-    columns["image_id"] = pa.array([int(i) for i in image_ids] if is_integer else image_ids)
-    columns["split_row"] = pa.array(split_rows, type=pa.int64())
-    return pa.table(columns)
+    return columns
 
 
 def remove_unused_thumbs(folder: WorkspaceFolder, generation: Generation) -> None:

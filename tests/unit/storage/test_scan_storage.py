@@ -280,6 +280,26 @@ def test_image_ids__later_split_continues_after_the_first(folder: WorkspaceFolde
     }
 
 
+def test_image_ids__moved_file_takes_its_row_number_along(folder: WorkspaceFolder) -> None:
+    scan(folder, [make_ref("a/0.jpg"), make_ref("a/1.jpg"), make_ref("b/2.jpg")])
+    scan(folder, [make_ref("a/0.jpg"), make_ref("b/1.jpg"), make_ref("b/2.jpg")])
+    ids = {key: (row["image_id"], row["split_row"]) for key, row in rows(folder).items()}
+    assert ids == {
+        "train/a/0.jpg": (0, 0),
+        "train/a/1.jpg": (1, 1),
+        "train/b/1.jpg": (1, 1),
+        "train/b/2.jpg": (2, 2),
+    }
+
+
+def test_image_ids__a_vanished_name_keeps_the_column_text(folder: WorkspaceFolder) -> None:
+    scan(folder, [make_ref("0.jpg"), make_ref("1.jpg"), make_ref("notes.jpg", split="val")])
+    assert rows(folder)["train/0.jpg"]["image_id"] == "0"
+    scan(folder, [make_ref("0.jpg"), make_ref("1.jpg"), make_ref("0.jpg", split="val")])
+    ids = {key: row["image_id"] for key, row in rows(folder).items()}
+    assert ids == {"train/0.jpg": "0", "train/1.jpg": "1", "val/0.jpg": "2", "val/notes.jpg": "notes.jpg"}
+
+
 def test_read_thumbs__gives_each_sample_its_own(folder: WorkspaceFolder) -> None:
     names = ["a.jpg", "broken.jpg", "c.jpg", "d.jpg", "e.jpg"]
     generation, _ = scan(folder, [make_ref(n) for n in names])
