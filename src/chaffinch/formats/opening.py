@@ -20,6 +20,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chaffinch.errors import SourceError, UsageError
 from chaffinch.formats import names
@@ -114,6 +115,22 @@ def open_splits(
         for split in order_splits(splits)
     ]
     return CombinedSource(parts, dataset=name)
+
+
+def absolute_places(
+    locations: Sequence[str], splits: Mapping[str, str], *, images: str | None = None
+) -> dict[str, Any]:
+    """Return the arguments of `open_source` as uris, which mean the same from any working directory.
+
+    Raises:
+        UsageError: If they do not fit together.
+    """
+    below = _splits_below(locations, splits) if splits else {}
+    return {
+        "locations": [absolute_uri(place) for place in locations],
+        "splits": {name: absolute_uri(_expanded(place)) for name, place in below.items()},
+        "images": None if images is None else absolute_uri(images),
+    }
 
 
 # --------------------------------------------------------------------------------------- several sources

@@ -13,8 +13,8 @@ from chaffinch.detect.issues import leak_issues
 from chaffinch.detect.pair_sets import SampleColumns, exact_pairs, perceptual_pairs
 from chaffinch.detect.verified import verified_pairs
 from chaffinch.errors import UsageError, WorkspaceError
-from chaffinch.formats.location import absolute_uri, base_name, local_path
-from chaffinch.identity import SPLIT_ORDER
+from chaffinch.formats.location import absolute_uri, base_name, local_path, trimmed
+from chaffinch.identity import SPLIT_ORDER, path_from_text
 from chaffinch.pipeline.columns import Thumbnails, load_columns
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.scan import SourceSpec, scan
@@ -57,8 +57,7 @@ def scan_pair(
     folder = WorkspaceFolder(root)
     known = folder.current() if folder.is_started() else Generation()
     if _is_above(known.source, spec.splits):
-        above = known.source["locations"][0]
-        spec = SourceSpec(locations=(above,), dataset=dataset or known.dataset)
+        spec = SourceSpec(locations=(_as_typed(known.source["locations"][0], spec.splits),), dataset=dataset)
     elif not set(known.info.get("splits", [])) <= set(names):
         raise WorkspaceError(
             f"holds the splits {', '.join(known.info['splits'])}, not only {' and '.join(names)}",
@@ -85,8 +84,15 @@ def _is_above(known: Mapping[str, Any], splits: Mapping[str, str]) -> bool:
     """Tell whether a workspace was scanned from the one folder that holds these splits under their names."""
     if not known or known["splits"] or len(known["locations"]) != 1:
         return False
-    above = absolute_uri(known["locations"][0])
+    above = known["locations"][0]
     return all(absolute_uri(place) == f"{above}/{name}" for name, place in splits.items())
+
+
+def _as_typed(above: str, splits: Mapping[str, str]) -> str:
+    """Spell the folder above the splits as these are typed; absolute where they are typed in two ways."""
+    heads = {trimmed(place).removesuffix(name) for name, place in splits.items()}
+    typed = trimmed(min(heads)) if min(heads) else "."
+    return typed if len(heads) == 1 and absolute_uri(typed) == above else path_from_text(above)
 
 
 def search_leaks(

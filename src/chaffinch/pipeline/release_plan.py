@@ -124,7 +124,7 @@ def plan_release(root: Path, target: Path, settings: ReleaseSettings) -> Release
 def _check_target(target: Path, root: Path, resolution: Resolution) -> None:
     source = resolution.source
     for location in (*source.get("locations", ()), *source.get("splits", {}).values(), source.get("images")):
-        place = local_path(location) if location else None
+        place = local_path(path_from_text(location)) if location else None
         if place is not None and _touch(target, Path(place).resolve()):
             raise UsageError(
                 f"lies in the source {place}, or holds it; the source is never written to",

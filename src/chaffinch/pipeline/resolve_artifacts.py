@@ -14,7 +14,7 @@ from chaffinch.curate.resolve import Settled, Waiver
 from chaffinch.curate.state import NOTHING, SubjectState
 from chaffinch.formats.location import local_path
 from chaffinch.formats.manifest_csv import write_manifest
-from chaffinch.identity import is_canonical_int, order_splits
+from chaffinch.identity import is_canonical_int, order_splits, path_from_text
 from chaffinch.pipeline.resolve import Resolution
 from chaffinch.storage.issues import LEAK
 
@@ -182,9 +182,10 @@ def _changed(resolution: Resolution, rows: Mapping[str, int]) -> Iterator[Change
 
 def _folder_rows(resolution: Resolution) -> dict[str, int]:
     """Return the row of each image in torchvision's ImageFolder of its split; empty for other sources."""
-    locations = [*resolution.source.get("locations", ()), *resolution.source.get("splits", {}).values()]
+    uris = [*resolution.source.get("locations", ()), *resolution.source.get("splits", {}).values()]
+    places = [local_path(path_from_text(uri)) for uri in uris]
     members = set(resolution.samples.column("member").to_pylist())
-    if not locations or members != {""} or not all(Path(local_path(x) or "").is_dir() for x in locations):
+    if not places or members != {""} or not all(place and Path(place).is_dir() for place in places):
         return {}
     names = (resolution.samples.column(n).to_pylist() for n in ("split", "key", "rel_path"))
     by_split: dict[str, list[tuple[str, str]]] = {}

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from chaffinch.compute.executor import Failure, LocalExecutor
 from chaffinch.compute.measure import warm_up
 from chaffinch.errors import SourceError, WorkspaceError
-from chaffinch.formats.opening import open_source
+from chaffinch.formats.opening import absolute_places, open_source
 from chaffinch.formats.source import Source
 from chaffinch.identity import ClassTable
 from chaffinch.pipeline.embed import EmbedReport, ShardMeasurer, embed_rest, embedding_shard
@@ -28,6 +25,7 @@ from chaffinch.pipeline.embedders import open_embedder
 from chaffinch.pipeline.imported_findings import ImportedFindings, imported_findings
 from chaffinch.pipeline.imported_tags import log_imported_tags
 from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.pipeline.scan_counts import count_moved, count_outcomes
 from chaffinch.records import OUTCOMES
 from chaffinch.settings import MeasureSettings, ScanSettings
 from chaffinch.storage.files import remove_temporary_files
@@ -38,7 +36,6 @@ from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.objects import write_objects
 from chaffinch.storage.plan import Planner, ScanPlan
 from chaffinch.storage.samples import (
-    RowGatherer,
     remove_unused_thumbs,
     settle_image_ids,
     write_samples,
@@ -53,8 +50,6 @@ from chaffinch.storage.shards import (
 )
 from chaffinch.storage.vector_parts import carry_vectors, sample_contents
 from chaffinch.storage.vectors import EMBEDDERS
-
-EXAMPLES_PER_OUTCOME = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +128,7 @@ def scan(
     settings = settings or ScanSettings()
     progress = progress or Silent()
     embedder = open_embedder(settings.embedder) if settings.embedder else None
+    spec = replace(spec, dataset=spec.dataset or _known_name(root))
     source = open_source(spec.locations, splits=spec.splits, dataset=spec.dataset, images=spec.images)
     folder = WorkspaceFolder.create(root)
     with writer_lock(root):
@@ -144,7 +140,8 @@ def scan(
         measure_images = embedding_shard(folder, embedder, measure)
         n_measured = _measure(folder, plan, measure_images, settings=settings, progress=progress)
         had_findings = any(map(is_finding, generation.tables))
-        if plan.listing_digest != generation.listing_digest or pending_plans(folder):
+        is_known = (plan.listing_digest, source.dataset) == (generation.listing_digest, generation.dataset)
+        if not is_known or pending_plans(folder):
             generation = _publish(folder, generation, plan, source=source, spec=spec, measure=measure)
         forget_pending(folder)
         plan.listing.unlink()
@@ -158,11 +155,17 @@ def scan(
     return replace(report, embedded=embedded, has_dropped_findings=had_findings and not has_findings)
 
 
+def _known_name(root: Path) -> str | None:
+    """Return what the dataset was called at the last scan; files are named after it."""
+    folder = WorkspaceFolder(root)
+    return _scanned(folder.current()).dataset or None if folder.is_started() else None
+
+
 def _scanned(generation: Generation) -> Generation:
     """Return the generation without samples that only exports told of: a scan begins anew with real ones."""
     if IS_FROM_IMPORT not in generation.info:
         return generation
-    return replace(generation, n_samples=0, listing_digest="", tables={})
+    return replace(generation, dataset="", n_samples=0, listing_digest="", tables={})
 
 
 def _measure_settings(generation: Generation, settings: ScanSettings) -> MeasureSettings:
@@ -287,7 +290,7 @@ def _publish(
     files = [folder.root / name for name in tables["samples"]]
     tables["objects"] = [write_objects(folder, generation, source.objects(), samples=files)]
     tables |= carry_vectors(folder, generation, sample_contents(files))
-    info = {"id_warnings": ids.warnings, "splits": plan.splits, "content": _content_digest(files)}
+    info = {"id_warnings": ids.warnings, "splits": plan.splits, "content": _content_digest(files, measure)}
     if info["content"] == published.info.get("content"):
         tables |= {name: stored for name, stored in published.tables.items() if is_finding(name)}
         info |= {name: published.info.get(name, {}) for name in (PHASH_THRESHOLDS, STEPS)}
@@ -295,7 +298,10 @@ def _publish(
     tables |= {name: files for result in imported for name, files in result.tables.items()}
     new = folder.publish(
         replace(generation, tables=published.tables),
-        source={**asdict(spec), "locations": list(spec.locations), "splits": dict(spec.splits)},
+        source={
+            "dataset": spec.dataset,
+            **absolute_places(spec.locations, spec.splits, images=spec.images),
+        },
         measure=asdict(measure),
         listing_digest=plan.listing_digest,
         n_samples=plan.n_samples,
@@ -308,9 +314,11 @@ def _publish(
     return new
 
 
-def _content_digest(samples: Sequence[Path]) -> str:
+def _content_digest(samples: Sequence[Path], measure: MeasureSettings) -> str:
     """Return a digest of all that findings rest on: which images there are, what they hold, their labels."""
-    digest = hashlib.blake2b(digest_size=16)
+    # The level is left out: it says which numbers there are, and not what they mean.
+    meaning = {name: value for name, value in asdict(measure).items() if name != "level"}
+    digest = hashlib.blake2b(repr(meaning).encode(), digest_size=16)
     columns = ["key", "outcome", "given_label", "bytes_digest", "pixels_digest"]
     for path in samples:
         with open_table(path) as file:
@@ -345,14 +353,14 @@ def _report(
     n_measured: int,
     started: tuple[float, float],
 ) -> ScanReport:
-    outcomes, examples = _outcomes(folder, generation)
+    outcomes, examples = count_outcomes(folder, generation)
     return ScanReport(
         dataset=generation.dataset,
         n_samples=generation.n_samples,
         n_new=plan.n_new,
         n_changed=plan.n_changed,
         n_vanished=len(plan.vanished),
-        n_moved=_n_moved(folder, generation, plan),
+        n_moved=count_moved(folder, generation, plan),
         n_measured=n_measured,
         outcomes={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
         examples=examples,
@@ -365,27 +373,3 @@ def _report(
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],
     )
-
-
-def _outcomes(
-    folder: WorkspaceFolder, generation: Generation
-) -> tuple[Counter[str], dict[str, list[tuple[str, str]]]]:
-    """Return images per outcome, and some paths and errors for each outcome but `ok`."""
-    outcomes: Counter[str] = Counter()
-    examples: dict[str, list[tuple[str, str]]] = {}
-    for batch in folder.batches(generation, "samples", columns=["outcome", "image_path", "error"]):
-        outcomes.update(batch.column("outcome").to_pylist())
-        for row in batch.filter(pc.not_equal(batch.column("outcome"), "ok")).to_pylist():
-            shown = examples.setdefault(row["outcome"], [])
-            shown += [(row["image_path"], row["error"])] if len(shown) < EXAMPLES_PER_OUTCOME else []
-    return outcomes, examples
-
-
-def _n_moved(folder: WorkspaceFolder, generation: Generation, plan: ScanPlan) -> int:
-    """Count the vanished samples whose bytes were met under a new path in this scan."""
-    if not plan.vanished or not plan.n_new:
-        return 0
-    rows = RowGatherer(folder.files(generation, "samples"), ["bytes_digest"])
-    new_ids = np.arange(plan.n_samples - plan.n_new, plan.n_samples)
-    new_digests = set(rows.take(new_ids).column(0).to_pylist()) - {None}
-    return sum(d in new_digests for d in rows.take(np.array(plan.vanished)).column(0).to_pylist())

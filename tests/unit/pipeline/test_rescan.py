@@ -10,8 +10,13 @@ from PIL import Image
 
 from chaffinch.curate.events import Saying
 from chaffinch.curate.tagging import plan_tagging
+from chaffinch.errors import UsageError
+from chaffinch.pipeline.duplicates import find_duplicates
+from chaffinch.pipeline.leaks import scan_pair
 from chaffinch.pipeline.linking import SampleIndex
+from chaffinch.pipeline.release_plan import ReleaseSettings, plan_release
 from chaffinch.pipeline.scan import ScanReport, SourceSpec, scan
+from chaffinch.settings import LeakSettings, MeasureSettings, ScanSettings
 from chaffinch.storage.folder import WorkspaceFolder
 
 
@@ -52,3 +57,56 @@ def test_image_id__of_a_file_that_is_gone_still_names_it(data: Path, tmp_path: P
     scanned(data, tmp_path / "ws")
     plan = plan_tagging(tmp_path / "ws", Saying((), (), "remove"), reviewer="Ana", names=["3"])
     assert [sample.key for sample in plan.selected] == ["train/1/3.bmp"]
+
+
+def test_source__means_the_same_from_another_working_directory(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scan(Path("ws"), SourceSpec(locations=("data",)))
+    scan(Path("ws2"), SourceSpec(locations=("data",), splits={"train": "train", "test": "./data/train/0"}))
+    monkeypatch.chdir(data)
+    source = WorkspaceFolder(tmp_path / "ws").published().source
+    assert source == {"dataset": None, "locations": [str(data)], "splits": {}, "images": None}
+    source = WorkspaceFolder(tmp_path / "ws2").published().source
+    assert source["splits"] == {"train": f"{data}/train", "test": f"{data}/train/0"}
+    with pytest.raises(UsageError, match="source is never written to"):
+        plan_release(tmp_path / "ws", data / "train/out", ReleaseSettings())
+
+
+@pytest.mark.parametrize("place", ["", "data/", "./data/"])
+def test_scan_pair__spells_images_as_the_folders_are_typed_now(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    picture(data / "val/0/4.bmp", 4)
+    scanned(data, tmp_path / "ws")
+    monkeypatch.chdir(tmp_path if place else data)
+    scan_pair(tmp_path / "ws", f"{place}train/", f"{place}val", dataset=None, settings=ScanSettings())
+    folder = WorkspaceFolder(tmp_path / "ws")
+    paths = folder.read(folder.published(), "samples").column("image_path").to_pylist()
+    assert paths[0] == f"{place or './'}train/0/0.bmp"
+
+
+@pytest.mark.parametrize(
+    ("measure", "is_kept"),
+    [
+        (MeasureSettings(version=99), False),
+        (MeasureSettings(level="hashes"), True),
+        (MeasureSettings(), True),
+    ],
+)
+def test_scan__drops_findings_whose_measurements_mean_something_else_now(
+    data: Path, tmp_path: Path, measure: MeasureSettings, is_kept: bool
+) -> None:
+    scanned(data, tmp_path / "ws")
+    find_duplicates(tmp_path / "ws", settings=LeakSettings(methods=("exact",)))
+    spec, settings = SourceSpec(locations=(str(data),)), ScanSettings(measure=measure, rescan=True)
+    assert scan(tmp_path / "ws", spec, settings=settings).has_dropped_findings is not is_kept
+
+
+def test_scan__takes_a_new_name_of_the_dataset_and_keeps_it(data: Path, tmp_path: Path) -> None:
+    scanned(data, tmp_path / "ws")
+    spec = SourceSpec(locations=(str(data),), dataset="Pets")
+    assert (scan(tmp_path / "ws", spec).dataset, scan(tmp_path / "ws", spec).n_measured) == ("pets", 0)
+    picture(data / "train/1/4.bmp", 4)
+    assert scanned(data, tmp_path / "ws").dataset == "pets"
