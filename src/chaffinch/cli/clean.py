@@ -10,6 +10,7 @@ import typer
 from chaffinch.cli.find import print_found
 from chaffinch.cli.output import (
     DatasetOption,
+    EmbedderOption,
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
@@ -18,7 +19,7 @@ from chaffinch.cli.output import (
     say,
 )
 from chaffinch.cli.resolve import FOUND_SOMETHING, AdjudicatorOption, LeakSideOption, print_exceeded
-from chaffinch.cli.scan import parse_splits
+from chaffinch.cli.scan import parse_splits, print_embed_report
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ def clean(
     leak_side: LeakSideOption = None,
     adjudicator: AdjudicatorOption = None,
     dataset: DatasetOption = None,
+    embedder: EmbedderOption = None,
     workers: WorkersOption = 0,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Do it all: scan, find duplicates and leaks, decide by policy, resolve into manifest and lists.
+    """Do it all: scan, find, leaks, decide by policy, resolve into manifest and lists.
 
     The dataset itself is only read. Run again, each step is skipped where nothing changed. If more would be
     removed than the policy allows, nothing is written and the exit status is 3.
@@ -51,6 +53,8 @@ def clean(
     Examples:
 
         chaffinch clean data/imagenet -w ws
+
+        chaffinch clean data/imagenet -w ws --embedder onnx:model.onnx
 
         chaffinch clean data/imagenet -w ws --policy policy.yaml --to cleaned
     """
@@ -69,7 +73,7 @@ def clean(
             workspace,
             spec,
             policy=policy,
-            settings=ScanSettings(workers=workers),
+            settings=ScanSettings(workers=workers, embedder=embedder),
             resolve_settings=how if leak_side is not None or adjudicator else None,
             progress=progress,
         )
@@ -93,6 +97,8 @@ def print_clean(report: CleanReport) -> None:
     """Print what a whole run did, a line a step."""
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.scan.outcomes.items())
     say(f"{report.scan.dataset}: {report.scan.n_samples:,} images ({outcomes})")
+    if report.scan.embedded is not None:
+        print_embed_report(report.scan.embedded)
     print_found(report.found)
     for (first, second), leaks in report.leaks.items():
         words = "up to date" if leaks is None else f"{leaks.summary.test.n_leaking:,} images of {second}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.duplicates import find_duplicates
 from chaffinch.pipeline.progress import Progress, Silent
-from chaffinch.pipeline.steps import StepReport, is_up_to_date, note_step
+from chaffinch.pipeline.steps import StepReport, StepState, note_step, step_state
 from chaffinch.settings import FindSettings
 from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT
@@ -94,9 +94,8 @@ def _run(root: Path, step: str, settings: FindSettings, *, skip_done: bool, prog
     started = time.perf_counter(), time.process_time()
     folder = WorkspaceFolder(root)
     report = None
-    if not (skip_done and is_up_to_date(folder.published(), step, settings)):
+    if not (skip_done and step_state(folder.published(), step, settings) is StepState.DONE):
         report = STEPS[step](root, settings, progress)
-        if report.left_out is None:
-            with writer_lock(root):
-                note_step(folder, step, settings)
+        with writer_lock(root):
+            note_step(folder, step, settings, is_left_out=report.left_out is not None)
     return FindReport(step, report, time.perf_counter() - started[0], time.process_time() - started[1])

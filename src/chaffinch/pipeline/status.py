@@ -9,13 +9,17 @@ from pathlib import Path
 from chaffinch.curate.answers import ResolveSettings
 from chaffinch.curate.policy_apply import applied_policies
 from chaffinch.errors import WorkspaceError
+from chaffinch.pipeline.find import STEPS
 from chaffinch.pipeline.release import last_release
 from chaffinch.pipeline.resolve_choices import remembered
+from chaffinch.pipeline.steps import StepState, step_state
 from chaffinch.pipeline.whole_run import split_pairs
+from chaffinch.settings import FindSettings
 from chaffinch.storage.decisions import open_log
-from chaffinch.storage.findings import SCOPE_DUPLICATES, leak_scope, scopes
+from chaffinch.storage.findings import leak_scope, scopes
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.shards import pending_plans
+from chaffinch.storage.vectors import embedder_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ def read_status(root: Path) -> WorkspaceStatus:
         line = f"scan       begun, {len(pending_plans(folder)):,} shards planned, none published"
         return WorkspaceStatus([line], f"chaffinch scan SOURCE -w {root}")
     found = [scope for scope, _ in scopes(generation)]
+    steps = {step: step_state(generation, step, FindSettings()) for step in STEPS}
     pairs = split_pairs(generation.info.get("splits", []))
     policies = [f"{p.name} (version {p.version})" for p in applied_policies(root)]
     release = _release(root)
@@ -47,7 +52,8 @@ def read_status(root: Path) -> WorkspaceStatus:
     lines = [
         f"dataset    {generation.dataset}",
         f"scan       {generation.n_samples:,} images ({_outcomes(folder, generation)})",
-        f"find       {'done' if SCOPE_DUPLICATES in found else 'not done'}",
+        f"vectors    {', '.join(embedder_names(generation)) or 'none'}",
+        *(f"find       {step}: {state.value}" for step, state in steps.items()),
         *(f"leaks      {a} to {b}: {'done' if leak_scope(a, b) in found else 'not done'}" for a, b in pairs),
         f"issues     {_issues(folder, generation)}",
         f"decisions  {head.seq:,}, head {head.hash[:16]}",
@@ -56,7 +62,7 @@ def read_status(root: Path) -> WorkspaceStatus:
         f"release    {release or 'none'}",
     ]
     open_pair = next((pair for pair in pairs if leak_scope(*pair) not in found), None)
-    if SCOPE_DUPLICATES not in found:
+    if StepState.OPEN in steps.values():
         return WorkspaceStatus(lines, f"chaffinch find -w {root}")
     if open_pair is not None:
         return WorkspaceStatus(lines, f"chaffinch leaks -w {root} --between {' '.join(open_pair)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from chaffinch.settings import FindSettings
 from chaffinch.storage.findings import STEPS
@@ -25,16 +26,29 @@ class StepReport:
     """The command that brings what was lacking; None if nothing was."""
 
 
-def is_up_to_date(generation: Generation, step: str, settings: FindSettings) -> bool:
-    """Tell whether a step has run, to its end, on these images and vectors; with whatever thresholds."""
-    return bool(generation.info.get(STEPS, {}).get(step) == _vectors(generation, settings))
+class StepState(Enum):
+    """How things stand with a step of `find` on the images and vectors that are there now."""
+
+    DONE = "done"
+    LEFT_OUT = "left out"
+    """It was asked for and lacked something, vectors most likely."""
+    OPEN = "not done"
 
 
-def note_step(folder: WorkspaceFolder, step: str, settings: FindSettings) -> None:
-    """Note in the workspace that a step has run; the caller holds the writer lock."""
+def step_state(generation: Generation, step: str, settings: FindSettings) -> StepState:
+    """Tell whether a step has run on these images and vectors, with whatever thresholds."""
+    known = generation.info.get(STEPS, {}).get(step)
+    if known is None or known["vectors"] != _vectors(generation, settings):
+        return StepState.OPEN
+    return StepState.LEFT_OUT if known["is_left_out"] else StepState.DONE
+
+
+def note_step(folder: WorkspaceFolder, step: str, settings: FindSettings, *, is_left_out: bool) -> None:
+    """Note in the workspace that a step was asked for; the caller holds the writer lock."""
     generation = folder.published()
-    done = {**generation.info.get(STEPS, {}), step: _vectors(generation, settings)}
-    folder.publish(generation, info={**generation.info, STEPS: done})
+    noted = {"vectors": _vectors(generation, settings), "is_left_out": is_left_out}
+    steps = {**generation.info.get(STEPS, {}), step: noted}
+    folder.publish(generation, info={**generation.info, STEPS: steps})
 
 
 def _vectors(generation: Generation, settings: FindSettings) -> str:

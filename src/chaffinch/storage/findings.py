@@ -48,7 +48,8 @@ PHASH_THRESHOLDS = "phash_thresholds"
 """Key in a generation's `info`: the pHash threshold that each scope was last searched with."""
 
 STEPS = "steps"
-"""Key in a generation's `info`: by step of `find` that has run on these images, the vectors it used."""
+"""Key in a generation's `info`: by step of `find` that was asked for on these images, the vectors that were
+there and whether it had to be left out."""
 
 IMPORT_SCOPE = "import."
 """What the scope of another tool's findings begins with; its name follows."""
