@@ -74,8 +74,10 @@ class LeakSettings:
     """Any of `METHODS`."""
     phash_threshold: int = 5
     """Largest Hamming distance of a perceptual pair, bits, 0..16."""
-    semantic_threshold: float = 0.95
-    """Smallest cosine of a semantic pair."""
+    semantic_threshold: float | None = None
+    """Smallest cosine of a semantic pair; None takes the one that fits the embedder."""
+    embedder: str | None = None
+    """Whose vectors to compare; None takes those made last."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no search could follow.
@@ -94,7 +96,7 @@ class LeakSettings:
                 f"the pHash threshold must be 0..{MAX_PHASH_THRESHOLD} bits, got {self.phash_threshold}",
                 hint="5 finds near copies; above 10 nearly everything is a neighbour",
             )
-        if not 0 < self.semantic_threshold <= 1:
+        if self.semantic_threshold is not None and not 0 < self.semantic_threshold <= 1:
             raise UsageError(f"the semantic threshold must be in 0..1, got {self.semantic_threshold}")
 
 

@@ -38,5 +38,5 @@ def test_n_workers__zero_means_the_cores_this_process_may_use() -> None:
 
 def test_leak_settings__defaults_are_the_guides() -> None:
     assert LeakSettings().phash_threshold == 5
-    assert LeakSettings().semantic_threshold == 0.95
+    assert LeakSettings().semantic_threshold is None
     assert set(LeakSettings().methods) <= set(METHODS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chaffinch.cli.leaks import parse_methods
 from chaffinch.cli.output import LogJsonOption, WorkspaceOption, duration, hint, progress_on_stderr, say
 from chaffinch.errors import UsageError
 
@@ -23,7 +24,13 @@ def find(
     *,
     workspace: WorkspaceOption,
     only: Annotated[str, typer.Option(help="Comma list of steps: duplicates. Default: all.")] = "",
+    methods: Annotated[
+        str, typer.Option(help="Comma list of exact, perceptual, verified, semantic: how copies are found.")
+    ] = "exact,perceptual,verified",
     phash_threshold: Annotated[int, typer.Option(help="Largest Hamming distance in bits, 0..16.")] = 5,
+    semantic_threshold: Annotated[
+        float | None, typer.Option(help="Smallest cosine, 0..1. Default: what fits the embedder.")
+    ] = None,
     embedder: Annotated[
         str | None, typer.Option(help="Whose vectors to use. Default: those made last.")
     ] = None,
@@ -45,7 +52,11 @@ def find(
 
     settings = FindSettings(
         only=tuple(part.strip() for part in only.split(",") if part.strip()),
-        pairs=LeakSettings(phash_threshold=phash_threshold),
+        pairs=LeakSettings(
+            methods=parse_methods(methods),
+            phash_threshold=phash_threshold,
+            semantic_threshold=semantic_threshold,
+        ),
         embedder=embedder,
     )
     with progress_on_stderr(as_json=log_json) as progress:

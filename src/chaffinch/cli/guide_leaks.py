@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
     add("--output", type=Path, help="the report; default: <dataset>_leaks_report.csv")
     add("--methods", nargs="+", choices=METHODS, help="default: exact perceptual verified")
     add("--phash_threshold", type=int, default=5, help="largest Hamming distance in bits, 0..16; default: 5")
-    add("--semantic_threshold", type=float, default=0.95, help="smallest cosine; default: 0.95")
+    add("--semantic_threshold", type=float, help="smallest cosine; default: what fits the embedder")
+    add("--embedder", help="whose vectors --methods semantic compares; default: those made last")
     add("--manifest", type=Path, help="spell paths as this tagging manifest does")
     add("--add-to", type=Path, help="tag leaking images train_test_leak and remove in this manifest")
     add("--fail-on-leaks", action="store_true", help="exit with status 3 if there is a leak")
@@ -71,6 +72,7 @@ def _run(options: argparse.Namespace, batch_size: int) -> int:
         methods=tuple(options.methods or DEFAULT_METHODS),
         phash_threshold=options.phash_threshold,
         semantic_threshold=options.semantic_threshold,
+        embedder=options.embedder,
     )
     request = LeakRequest(
         workspace=leak_workspace(options.train_dir, options.test_dir),

@@ -132,7 +132,12 @@ def leaks(
         str, typer.Option(help="Comma list of exact, perceptual, verified, semantic.")
     ] = "exact,perceptual,verified",
     phash_threshold: Annotated[int, typer.Option(help="Largest Hamming distance in bits, 0..16.")] = 5,
-    semantic_threshold: Annotated[float, typer.Option(help="Smallest cosine, 0..1.")] = 0.95,
+    semantic_threshold: Annotated[
+        float | None, typer.Option(help="Smallest cosine, 0..1. Default: what fits the embedder.")
+    ] = None,
+    embedder: Annotated[
+        str | None, typer.Option(help="Whose vectors to compare. Default: those made last.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="The report, a CSV. Default: reports/ in the workspace.")
     ] = None,
@@ -165,7 +170,10 @@ def leaks(
     if between is not None and (train or test):
         raise UsageError("--between goes without --train and --test", hint="use the one or the other")
     settings = LeakSettings(
-        methods=parse_methods(methods), phash_threshold=phash_threshold, semantic_threshold=semantic_threshold
+        methods=parse_methods(methods),
+        phash_threshold=phash_threshold,
+        semantic_threshold=semantic_threshold,
+        embedder=embedder,
     )
     request = LeakRequest(
         workspace=workspace,

@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from chaffinch.detect.groups import DuplicateGroups, duplicate_groups, rank_of
 from chaffinch.detect.issues import duplicate_issues, label_conflict_issues
-from chaffinch.pipeline.columns import load_columns
-from chaffinch.pipeline.leaks import search_method
+from chaffinch.pipeline.pair_search import PairSearch, search_pairs
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.settings import LeakSettings
 from chaffinch.storage.findings import SCOPE_DUPLICATES, write_issues, write_pairs
@@ -36,6 +35,8 @@ class DuplicateReport:
     """By method: pairs of such sets, or of single images, that it holds for near."""
     n_label_conflicts: int
     """Images whose pixels also stand under another label."""
+    search: PairSearch
+    """The pairs themselves, and the methods that could not run."""
     wall_s: float
     """Seconds on the clock."""
     cpu_s: float
@@ -61,21 +62,8 @@ def find_duplicates(
     folder.published()
     with writer_lock(root):
         generation = folder.published()
-        samples = load_columns(folder, generation)
-        found: list[PairSet] = []
-        for method in settings.methods:
-            progress.stage(f"searching {method} duplicates", total=None, unit="pairs")
-            found.append(
-                search_method(
-                    folder,
-                    generation,
-                    samples,
-                    method=method,
-                    settings=settings,
-                    side=None,
-                    progress=progress,
-                )
-            )
+        search = search_pairs(folder, generation, settings=settings, side=None, progress=progress)
+        found = search.found
         groups = duplicate_groups(found, rank=_rank(folder, generation))
         n_conflicts = _publish(folder, generation, found, groups, phash_threshold=settings.phash_threshold)
     return DuplicateReport(
@@ -84,6 +72,7 @@ def find_duplicates(
         n_sets={p.method: int((p.edges[:, 0] == p.edges[:, 1]).sum()) for p in found},
         n_pairs={p.method: int((p.edges[:, 0] != p.edges[:, 1]).sum()) for p in found},
         n_label_conflicts=n_conflicts,
+        search=search,
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],
     )

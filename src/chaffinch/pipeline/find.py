@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaffinch.errors import UsageError
@@ -24,10 +24,14 @@ Step = Callable[[Path, FindSettings, Progress], StepReport]
 
 
 def _duplicates(root: Path, settings: FindSettings, progress: Progress) -> StepReport:
-    found = find_duplicates(root, settings=settings.pairs, progress=progress)
+    pairs = replace(settings.pairs, embedder=settings.embedder)
+    found = find_duplicates(root, settings=pairs, progress=progress)
+    lacking = found.search.left_out[0] if found.search.left_out else None
     return StepReport(
         n_flagged={DUPLICATE: found.n_in_groups, LABEL_CONFLICT: found.n_label_conflicts},
         figures={"groups of duplicates": found.n_groups},
+        left_out=f"{lacking.method}: {lacking.reason}" if lacking else None,
+        command=lacking.hint if lacking else None,
     )
 
 

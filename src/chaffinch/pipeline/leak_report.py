@@ -21,7 +21,8 @@ from chaffinch.formats.manifest_paths import read_manifest_rows
 from chaffinch.identity import slug
 from chaffinch.pipeline.columns import Thumbnails, load_sides, sides_fingerprint
 from chaffinch.pipeline.leak_rows import LeakRows
-from chaffinch.pipeline.leaks import keep_leaks, search_leaks
+from chaffinch.pipeline.leaks import keep_leaks
+from chaffinch.pipeline.pair_search import PairSearch, search_pairs
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.spelling import Spelling, manifest_spelling
 from chaffinch.records import LeakPair
@@ -32,7 +33,6 @@ from chaffinch.report.leak_summary import (
     LeakMethod,
     LeakSide,
     LeakSummary,
-    LeftOut,
     ManifestHits,
     read_leak_summary,
     summary_text,
@@ -42,7 +42,6 @@ from chaffinch.report.leak_tally import LeakTally
 from chaffinch.settings import METHODS, LeakSettings
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
-from chaffinch.storage.pairs import PairSet
 
 DEFAULT_METHODS = ("exact", "perceptual", "verified")
 """Methods searched when none are named."""
@@ -124,16 +123,21 @@ def report_leaks(
     with writer_lock(root):
         generation = folder.published()
         side = load_sides(folder, generation, between)
-        found = search_leaks(folder, generation, side, settings=settings, progress=progress)
+        search = search_pairs(folder, generation, settings=settings, side=side, progress=progress)
         generation = keep_leaks(
-            folder, generation, between, side=side, found=found, phash_threshold=settings.phash_threshold
+            folder,
+            generation,
+            between,
+            side=side,
+            found=search.found,
+            phash_threshold=settings.phash_threshold,
         )
     writing = _Writing(folder, generation, between, side, output, settings)
     progress.stage("writing the report", total=None, unit="rows")
     spelling = writing.spelling(
         manifest or output.with_name(f"{name}_tagged_manifest.csv"), manifest is not None
     )
-    return writing.write(name, found, spelling, started=started)
+    return writing.write(name, search, spelling, started=started)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +159,7 @@ class _Writing:
     def write(
         self,
         name: str,
-        found: Sequence[PairSet],
+        search: PairSearch,
         spelling: tuple[Path, Spelling] | None,
         *,
         started: tuple[float, float],
@@ -165,32 +169,32 @@ class _Writing:
         rows = LeakRows(
             self.folder, self.generation, side=self.side, spelling=spelling[1].by_sample if spelling else {}
         )
-        searched = {pairs.method for pairs in found}
+        searched = {pairs.method for pairs in search.found}
         kept = rows.kept(self.output, searched=searched) if earlier else iter(())
         tally = LeakTally()
         images: set[str] = set()
-        every = _noting(images, chain(kept, rows.rows(found)))
+        every = _noting(images, chain(kept, rows.rows(search.found)))
         write_leak_rows(self.output, tally.watch(every))
         summary = LeakSummary(
             dataset=name,
             report=self.output.name,
             train=self._side(0, tally.n_train_images),
             test=self._side(1, tally.n_test_images),
-            methods=self._methods(found, earlier, tally),
+            methods=self._methods(search, earlier, tally),
             n_labels_agree=tally.n_test_labels_agree,
             n_labels_differ=tally.n_test_labels_differ,
             classes=self._classes(tally.class_hits),
             inputs_fingerprint=fingerprint,
             wall_s=time.perf_counter() - started[0],
             cpu_s=time.process_time() - started[1],
-            left_out=self._left_out(),
+            left_out=search.left_out,
             manifest=_manifest_hits(spelling, images),
             n_stars=rows.n_stars,
             notes=_notes(spelling),
         )
         files = (self.output, *write_leak_summary(self.output, summary), self._sheet(summary))
         n_pairs = sum(entry.count.n_pairs for entry in summary.methods)
-        was_compared = bool(found) and summary.train.n_compared > 0 and summary.test.n_compared > 0
+        was_compared = bool(search.found) and summary.train.n_compared > 0 and summary.test.n_compared > 0
         return LeakReport(
             files,
             summary,
@@ -213,19 +217,18 @@ class _Writing:
         return earlier if earlier is not None and earlier.inputs_fingerprint == fingerprint else None
 
     def _methods(
-        self, found: Sequence[PairSet], earlier: LeakSummary | None, tally: LeakTally
+        self, search: PairSearch, earlier: LeakSummary | None, tally: LeakTally
     ) -> tuple[LeakMethod, ...]:
         thresholds = {
             "exact": None,
             "perceptual": float(self.settings.phash_threshold),
             "verified": MIN_CORRELATION,
-            "semantic": self.settings.semantic_threshold,
+            "semantic": search.semantic.threshold if search.semantic else None,
         }
         entries = {m.method: replace(m, is_kept=True) for m in (earlier.methods if earlier else ())}
-        for pairs in found:
-            entries[pairs.method] = LeakMethod(
-                pairs.method, thresholds[pairs.method], tally.of_method(pairs.method)
-            )
+        for method in (pairs.method for pairs in search.found):
+            more = search.semantic.settings() if search.semantic and method == "semantic" else None
+            entries[method] = LeakMethod(method, thresholds[method], tally.of_method(method), settings=more)
         return tuple(entries[method] for method in METHODS if method in entries)
 
     def _side(self, number: int, n_leaking: int) -> LeakSide:
@@ -243,14 +246,6 @@ class _Writing:
             own = batch.filter(pc.equal(batch.column("split"), self.between[1])).column("given_label")
             totals.update({row["values"]: row["counts"] for row in own.value_counts().to_pylist()})
         return tuple(ClassHits(label, n, totals[label]) for label, n in sorted(hits.items()))
-
-    def _left_out(self) -> tuple[LeftOut, ...]:
-        if "semantic" not in self.settings.methods:
-            return ()
-        reason = "it compares embeddings, and this version computes none"
-        return (
-            LeftOut("semantic", reason, "a version of chaffinch with embeddings; until then take verified"),
-        )
 
     def _sheet(self, summary: LeakSummary) -> Path:
         path = contact_sheet_path(self.output)

@@ -1,4 +1,4 @@
-"""Leaks: search between two splits and keep what was found in the workspace."""
+"""Leaks: scan two sides into one workspace, and keep what was found between them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 
 from chaffinch.detect.issues import leak_issues
-from chaffinch.detect.pair_sets import SampleColumns, exact_pairs, perceptual_pairs
-from chaffinch.detect.verified import verified_pairs
 from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.formats.location import absolute_uri, base_name, local_path, trimmed
 from chaffinch.identity import SPLIT_ORDER, path_from_text
-from chaffinch.pipeline.columns import Thumbnails, load_columns
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.scan import SourceSpec, scan
-from chaffinch.settings import METHODS, LeakSettings, ScanSettings
+from chaffinch.settings import METHODS, ScanSettings
 from chaffinch.storage.findings import (
     PHASH_THRESHOLDS,
     leak_scope,
@@ -93,68 +90,6 @@ def _as_typed(above: str, splits: Mapping[str, str]) -> str:
     heads = {trimmed(place).removesuffix(name) for name, place in splits.items()}
     typed = trimmed(min(heads)) if min(heads) else "."
     return typed if len(heads) == 1 and absolute_uri(typed) == above else path_from_text(above)
-
-
-def search_leaks(
-    folder: WorkspaceFolder,
-    generation: Generation,
-    side: np.ndarray,
-    *,
-    settings: LeakSettings,
-    progress: Progress,
-) -> list[PairSet]:
-    """Search all pairs between the sides, by each of the methods that can run, cheapest first."""
-    samples = load_columns(folder, generation)
-    found: list[PairSet] = []
-    for method in METHODS:
-        if method in settings.methods and method != "semantic":
-            progress.stage(f"searching {method} leaks", total=None, unit="pairs")
-            found.append(
-                search_method(
-                    folder,
-                    generation,
-                    samples,
-                    method=method,
-                    settings=settings,
-                    side=side,
-                    progress=progress,
-                )
-            )
-    return found
-
-
-def search_method(
-    folder: WorkspaceFolder,
-    generation: Generation,
-    samples: SampleColumns,
-    *,
-    method: str,
-    settings: LeakSettings,
-    side: np.ndarray | None,
-    progress: Progress,
-) -> PairSet:
-    """Search all pairs of one method, between sides or (side None) within all samples."""
-    if method == "exact":
-        return exact_pairs(samples, side=side)
-    if method == "perceptual":
-        return perceptual_pairs(samples, radius=settings.phash_threshold, side=side)
-    thumbnails = Thumbnails(folder, generation)
-    return verified_pairs(samples, thumbs=thumbnails.decoded, side=side, watch=_Settled(progress))
-
-
-class _Settled:
-    """Turns counts of settled candidates into a stage with a total, once the total is known."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._done = -1
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._done < 0:
-            self._progress.stage("verifying candidates", total=total, unit="pairs")
-            self._done = 0
-        self._progress.advance(done - self._done)
-        self._done = done
 
 
 def keep_leaks(

@@ -28,7 +28,7 @@ from chaffinch.apply.copies import IMAGES, ReleasedPicture, class_folder
 from chaffinch.errors import WorkspaceError
 from chaffinch.identity import path_text
 from chaffinch.pipeline.columns import load_sides
-from chaffinch.pipeline.leaks import search_leaks
+from chaffinch.pipeline.pair_search import search_pairs
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.release_plan import FOLDER
 from chaffinch.pipeline.scan import SourceSpec, scan
@@ -222,7 +222,8 @@ def _pair_sets(
     between = (class_folder(search.between[0]), class_folder(search.between[1]))
     side = load_sides(workspace, generation, between)
     settings = LeakSettings(methods=methods, phash_threshold=search.phash_threshold)
-    for pairs in search_leaks(workspace, generation, side, settings=settings, progress=Silent()):
+    search_again = search_pairs(workspace, generation, settings=settings, side=side, progress=Silent())
+    for pairs in search_again.found:
         yield pairs, side
 
 

@@ -68,7 +68,8 @@ class LeakMethod:
     count: MethodCount
     """What it found."""
     settings: Mapping[str, str | int | float] | None = None
-    """Whatever else changes its result, for the JSON."""
+    """Whatever else belongs to its result: of `semantic` the embedder, `n_borderline` (pairs whose cosine
+    lies within rounding of the threshold) and `n_without_vector` (images that could not be compared)."""
     is_kept: bool = False
     """True where the rows come from an earlier stage."""
 
@@ -244,6 +245,7 @@ def _pairs_table(summary: LeakSummary) -> str:
     for entry in summary.methods:
         kept = " (earlier stage)" if entry.is_kept else ""
         lines.append(_row(entry.method, rule_text(entry.method, entry.threshold) + kept))
+        lines += _semantic_lines(entry.settings or {})
     lines.append("")
     lines += [_row(leak_type, f"{n:,} rows") for leak_type, n in summary.pairs_by_leak_type().items()]
     if len(summary.methods) > 1:
@@ -254,6 +256,16 @@ def _pairs_table(summary: LeakSummary) -> str:
             f"not every pair; each leaking image still has a row): {summary.n_stars:,}."
         )
     return _section("Pairs", lines) if summary.methods else ""
+
+
+def _semantic_lines(settings: Mapping[str, str | int | float]) -> list[str]:
+    """Say by which vectors a semantic search compared, and what it is not sure of."""
+    lines = [_row("", f"vectors of {visible(str(settings['embedder']))}")] if "embedder" in settings else []
+    if settings.get("n_borderline"):
+        lines.append(_row("", f"{settings['n_borderline']:,} pairs within 0.0001 of that cosine"))
+    if settings.get("n_without_vector"):
+        lines.append(_row("", f"{settings['n_without_vector']:,} images without a vector, not compared"))
+    return lines
 
 
 def _sides(summary: LeakSummary) -> str:
