@@ -35,7 +35,7 @@ class Workspace:
         """Return a table as `chaffinch table` writes it.
 
         Args:
-            name: samples, objects, issues, pairs, classes or decisions.
+            name: samples, objects, issues, pairs, classes, confusion or decisions.
 
         Raises:
             UsageError: If there is no such table.

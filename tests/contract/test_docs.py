@@ -20,6 +20,7 @@ from chaffinch.cli.main import app
 from chaffinch.formats.leak_csv import COLUMNS as LEAK_COLUMNS
 from chaffinch.formats.manifest_csv import COLUMNS as MANIFEST_COLUMNS
 from chaffinch.storage.clusters import JOINED_FIELDS
+from chaffinch.storage.confusion import CONFUSION_SCHEMA
 from chaffinch.storage.decision_table import DECISIONS_SCHEMA
 from chaffinch.storage.export import TABLES as EXPORTED_TABLES
 from chaffinch.storage.findings import PAIRS_SCHEMA
@@ -190,6 +191,7 @@ TABLES: dict[str, Sequence[str]] = {
     ],
     "objects": OBJECTS_SCHEMA.names,
     "classes": CLASSES_SCHEMA.names,
+    "confusion": CONFUSION_SCHEMA.names,
     "issues": ISSUES_SCHEMA.names,
     "pairs": PAIRS_SCHEMA.names,
     "decisions": DECISIONS_SCHEMA.names,

@@ -11,7 +11,9 @@ from chaffinch.cli.output import WorkspaceOption, hint
 
 
 def table(
-    name: Annotated[str, typer.Argument(help="samples, objects, issues, pairs, classes or decisions.")],
+    name: Annotated[
+        str, typer.Argument(help="samples, objects, issues, pairs, classes, confusion or decisions.")
+    ],
     *,
     workspace: WorkspaceOption,
     to: Annotated[Path, typer.Option("--to", help="File to write; .parquet or .csv.")],

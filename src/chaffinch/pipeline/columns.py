@@ -56,6 +56,25 @@ def load_splits(folder: WorkspaceFolder, generation: Generation) -> tuple[np.nda
     return np.concatenate(codes), list(names)
 
 
+def load_labels(folder: WorkspaceFolder, generation: Generation) -> tuple[np.ndarray, list[str]]:
+    """Return shape (n_samples,), int64: the class of each sample's given label, -1 for none; and the labels.
+
+    Classes are numbered in the order of their labels.
+    """
+    numbers: dict[str, int] = {}
+    codes: list[np.ndarray] = []
+    for batch in folder.batches(generation, "samples", columns=["given_label"]):
+        encoded = batch.column(0).dictionary_encode()
+        known = [numbers.setdefault(label, len(numbers)) for label in encoded.dictionary.to_pylist()]
+        # One more at the end, so that -1, for a missing label, is itself.
+        codes.append(np.array([*known, -1])[pc.fill_null(encoded.indices, -1).to_numpy()])
+    labels = sorted(numbers)
+    rank = np.empty(len(labels) + 1, dtype=np.int64)
+    rank[[numbers[label] for label in labels]] = np.arange(len(labels))
+    rank[-1] = -1
+    return rank[np.concatenate(codes)], labels
+
+
 def load_sides(folder: WorkspaceFolder, generation: Generation, between: tuple[str, str]) -> np.ndarray:
     """Return shape (n_samples,), int8: 0 in the first split, 1 in the second, -1 elsewhere.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.duplicates import find_duplicates
+from chaffinch.pipeline.mislabels import find_mislabels
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.steps import StepReport, StepState, note_step, step_state
 from chaffinch.settings import FindSettings
@@ -35,7 +36,10 @@ def _duplicates(root: Path, settings: FindSettings, progress: Progress) -> StepR
     )
 
 
-STEPS: Mapping[str, Step] = {"duplicates": _duplicates}
+STEPS: Mapping[str, Step] = {
+    "duplicates": _duplicates,
+    "mislabels": find_mislabels,
+}
 """Names that `--only` takes, in the order in which they run."""
 
 

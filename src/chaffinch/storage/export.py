@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from chaffinch.errors import UsageError
 from chaffinch.storage.clusters import JOINED_FIELDS, read_clusters, with_clusters
+from chaffinch.storage.confusion import CONFUSION, CONFUSION_SCHEMA
 from chaffinch.storage.decision_table import DECISIONS_SCHEMA, export_decisions
 from chaffinch.storage.files import atomic_path
 from chaffinch.storage.findings import PAIRS_SCHEMA, export_pairs
@@ -19,7 +20,7 @@ from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table, wi
 from chaffinch.storage.issues import ISSUES_SCHEMA
 from chaffinch.storage.schema import CLASSES_SCHEMA, INTERNAL_COLUMNS, OBJECTS_SCHEMA, samples_schema
 
-TABLES = ("samples", "objects", "issues", "pairs", "classes", "decisions")
+TABLES = ("samples", "objects", "issues", "pairs", "classes", "confusion", "decisions")
 
 
 def export_table(root: Path, name: str, target: Path) -> int:
@@ -75,6 +76,7 @@ def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Sc
         "issues": ISSUES_SCHEMA,
         "pairs": PAIRS_SCHEMA,
         "classes": CLASSES_SCHEMA,
+        CONFUSION: CONFUSION_SCHEMA,
         "decisions": DECISIONS_SCHEMA,
     }
     return schemas[name]

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from chaffinch.settings import METHODS
+from chaffinch.storage.confusion import CONFUSION
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import ISSUES_SCHEMA, IssueRows
 from chaffinch.storage.pairs import PairBlock, PairSet, expand_pairs, take_rows, transforms_of
@@ -43,7 +44,8 @@ PAIRS_SCHEMA = pa.schema(
 )
 """The exported table `pairs`. `is_star` marks rows of a group too large for all of its pairs."""
 
-SCOPE_DUPLICATES = "duplicates"
+SCOPE_DUPLICATES, SCOPE_MISLABELS, SCOPE_OUTLIERS = "duplicates", "mislabels", "outliers"
+"""Scopes of the steps of `find`."""
 PHASH_THRESHOLDS = "phash_thresholds"
 """Key in a generation's `info`: the pHash threshold that each scope was last searched with."""
 
@@ -58,7 +60,7 @@ IMPORT_SCOPE = "import."
 def is_finding(table: str) -> bool:
     """Tell whether a stored table holds findings of ours; not what a scan saw or another tool found."""
     kind, _, scope = table.partition("/")
-    return kind in ("issues", "groups", "edges", "clusters") and not scope.startswith(IMPORT_SCOPE)
+    return kind in ("issues", "groups", "edges", "clusters", CONFUSION) and not scope.startswith(IMPORT_SCOPE)
 
 
 def leak_scope(first: str, second: str) -> str:

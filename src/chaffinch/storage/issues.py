@@ -17,6 +17,8 @@ SOURCE = "chaffinch"
 
 DUPLICATE, LEAK, LABEL_CONFLICT = "duplicate", "leak", "label_conflict"
 """Issue types found from pairs."""
+MISLABEL, AMBIGUOUS_CLASS, OUTLIER, LABEL_OUTLIER = "mislabel", "ambiguous_class", "outlier", "label_outlier"
+"""Issue types found from vectors."""
 
 ISSUES_SCHEMA = pa.schema(
     [

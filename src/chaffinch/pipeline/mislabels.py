@@ -1,0 +1,164 @@
+"""The step `mislabels`: images whose label is probably wrong, ambiguous ones, and confused classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from chaffinch.detect.confusion import ClassPair, confused_pairs
+from chaffinch.detect.knn import knn_graph
+from chaffinch.detect.label_issues import METHOD, JudgedLabels, label_rows
+from chaffinch.detect.mislabels import MIN_CLASS_IMAGES, N_NEIGHBOURS, flag_labels, score_labels
+from chaffinch.detect.ridge import LabelledVectors
+from chaffinch.detect.sample_texts import read_texts
+from chaffinch.pipeline.columns import load_labels
+from chaffinch.pipeline.progress import Progress
+from chaffinch.pipeline.steps import StepReport
+from chaffinch.settings import FindSettings
+from chaffinch.storage.confusion import CONFUSION, CONFUSION_SCHEMA
+from chaffinch.storage.findings import SCOPE_MISLABELS, write_issues
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.issues import AMBIGUOUS_CLASS, MISLABEL, IssueRows
+from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.vectors import embedder_info, has_vector, read_vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledSamples:
+    """The samples whose label can be judged, and how many cannot be."""
+
+    sample_ids: np.ndarray
+    """Shape (R,), int64, rising."""
+    labels: np.ndarray
+    """Shape (R,), int64: position in `classes`."""
+    classes: list[str]
+    """Labels of classes of `MIN_CLASS_IMAGES` or more, sorted."""
+    left_out: dict[str, int]
+    """Samples that are not judged, by reason."""
+
+
+def find_mislabels(root: Path, settings: FindSettings, progress: Progress) -> StepReport:
+    """Judge the given label of each image that has one and a vector, and publish what is found.
+
+    Args:
+        root: The workspace.
+        settings: Whose vectors to use.
+        progress: Who watches.
+
+    Raises:
+        WorkspaceError: If no scan has ended yet.
+        LockedError: If another process writes to the workspace.
+    """
+    folder = WorkspaceFolder(root)
+    folder.published()
+    with writer_lock(root):
+        generation = folder.published()
+        info = embedder_info(generation, settings.embedder)
+        if info is None:
+            return lacks_vectors(root)
+        vectors = read_vectors(folder, generation, info.name)
+        samples = labelled_samples(*load_labels(folder, generation), has_vector(vectors))
+        if len(samples.classes) < 2:
+            return StepReport(
+                figures=samples.left_out,
+                left_out=f"there are not two labels with at least {MIN_CLASS_IMAGES} images each",
+            )
+        progress.stage("judging labels", total=None, unit="images")
+        judged = _judge(vectors, samples)
+        texts = read_texts(folder, generation, judged.samples_named().tolist())
+        rows = label_rows(judged, texts)
+        pairs = confused_pairs(
+            samples.labels, judged.scores.best_other, judged.scores.margin, n_classes=len(samples.classes)
+        )
+        _publish(folder, generation, rows, _confusion_table(folder, generation, samples, pairs))
+    return StepReport(
+        n_flagged={kind: rows.issue_type.count(kind) for kind in (MISLABEL, AMBIGUOUS_CLASS)},
+        figures={"confused pairs of classes": len(pairs), **samples.left_out},
+    )
+
+
+def lacks_vectors(root: Path) -> StepReport:
+    """Say that a step needs vectors, and how they come."""
+    return StepReport(
+        left_out="it compares embedding vectors, and there are none",
+        command=f"chaffinch scan SOURCE -w {root} --embedder NAME",
+    )
+
+
+def labelled_samples(codes: np.ndarray, labels: Sequence[str], has: np.ndarray) -> LabelledSamples:
+    """Choose the samples with a label and a vector, of classes that are large enough. N samples.
+
+    Args:
+        codes: Shape (N,), int64: position in `labels`, -1 for none.
+        labels: The labels, sorted.
+        has: Shape (N,), bool: which samples have a vector.
+    """
+    is_known = (codes >= 0) & has
+    sizes = np.bincount(codes[is_known], minlength=len(labels))
+    is_judged = is_known & (sizes >= MIN_CLASS_IMAGES)[codes]
+    kept = np.flatnonzero(sizes >= MIN_CLASS_IMAGES)
+    sample_ids = np.flatnonzero(is_judged)
+    reasons = {
+        "without a label": int((codes < 0).sum()),
+        "with a label, without a vector": int(((codes >= 0) & ~has).sum()),
+        f"of classes below {MIN_CLASS_IMAGES} images": int((is_known & ~is_judged).sum()),
+    }
+    return LabelledSamples(
+        sample_ids=sample_ids,
+        labels=np.searchsorted(kept, codes[sample_ids]),
+        classes=[labels[code] for code in kept.tolist()],
+        left_out={f"not judged, {reason}": count for reason, count in reasons.items() if count},
+    )
+
+
+def _judge(vectors: np.ndarray, samples: LabelledSamples) -> JudgedLabels:
+    rows = samples.sample_ids
+    # Where all samples take part the memory map serves as it is; else theirs are copied, 2 bytes a number.
+    own = vectors if len(rows) == len(vectors) else vectors[rows]
+    graph = knn_graph(own, k=N_NEIGHBOURS)
+    data = LabelledVectors(vectors, rows, samples.labels, len(samples.classes))
+    scores = score_labels(data, graph)
+    return JudgedLabels(data, graph, samples.classes, scores, flag_labels(scores, samples.labels))
+
+
+def _confusion_table(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    samples: LabelledSamples,
+    pairs: Sequence[ClassPair],
+    *,
+    method: str = METHOD,
+) -> pa.Table:
+    """Return the pairs as `CONFUSION_SCHEMA`."""
+    sizes = np.bincount(samples.labels, minlength=len(samples.classes)).tolist()
+    shown = [samples.sample_ids[list(pair.examples)].tolist() for pair in pairs]
+    texts = read_texts(folder, generation, (sample for some in shown for sample in some))
+    rows = [
+        {
+            "class_a": samples.classes[pair.class_a],
+            "class_b": samples.classes[pair.class_b],
+            "n_a": sizes[pair.class_a],
+            "n_b": sizes[pair.class_b],
+            "n_a_like_b": pair.n_a_like_b,
+            "n_b_like_a": pair.n_b_like_a,
+            "expected": pair.expected,
+            "p_value": pair.p_value,
+            "examples": json.dumps([texts[sample].key for sample in some], ensure_ascii=False),
+            "method": method,
+        }
+        for pair, some in zip(pairs, shown, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=CONFUSION_SCHEMA)
+
+
+def _publish(folder: WorkspaceFolder, generation: Generation, rows: IssueRows, confusion: pa.Table) -> None:
+    """Publish issues and confused classes in place of those of an earlier run."""
+    tables = dict(generation.tables)
+    tables |= write_issues(folder, generation, [rows], scope=SCOPE_MISLABELS)
+    tables[CONFUSION] = [folder.write_table(generation, CONFUSION, [confusion], schema=CONFUSION_SCHEMA)]
+    folder.publish(generation, tables=tables)
