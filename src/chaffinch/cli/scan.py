@@ -122,7 +122,7 @@ def print_scan_report(report: ScanReport) -> None:
 
 def print_embed_report(report: EmbedReport) -> None:
     """Print how many images have a vector, and what was assumed about the embedder."""
-    rest = f", {report.n_without:,} images that decode have none" if report.n_without else ""
+    rest = f", {report.n_without:,} images have changed since they were scanned" if report.n_without else ""
     say(f"vectors of {report.embedder}: {report.n_vectors:,}{rest}")
     for warning in report.warnings:
         hint(f"note: {warning}")

@@ -76,14 +76,16 @@ class ShardVectors:
             self._embed()
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Embed the rest; return rows that have a vector, shape (N,), int64, and vectors, (N, D), float32."""
+        """Embed the rest; return the rows embedded, shape (N,), int64, and their vectors, (N, D), float32.
+
+        A vector of zeros stands where the embedder gave no number, or no direction.
+        """
         if self._waiting:
             self._embed()
         dim = self.embedder.info.dim
         vectors = np.concatenate([np.empty((0, dim), np.float32), *self._vectors])
-        # A vector that holds no numbers, or no direction, is none.
-        is_usable = np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
-        return np.array(self._rows, dtype=np.int64)[is_usable], vectors[is_usable]
+        vectors[~np.isfinite(vectors).all(axis=1)] = 0
+        return np.array(self._rows, dtype=np.int64), vectors
 
     def _embed(self) -> None:
         pictures = np.stack(self._waiting)
@@ -129,8 +131,8 @@ def embed_fetched(
         max_pixels: Larger images get none.
 
     Returns:
-        `bytes_digest` of each image, None where its bytes could not be read; rows that have a vector, shape
-        (V,), int64; vectors, shape (V, D), float32.
+        `bytes_digest` of each image, None where its bytes could not be read; rows that were embedded, shape
+        (V,), int64; their vectors, shape (V, D), float32.
 
     Cost: the decode and the embedder; one decoded image and a batch of small ones of memory.
     """

@@ -51,9 +51,9 @@ class EmbedReport:
     embedder: str
     """Its name."""
     n_vectors: int
-    """Samples that have a vector now."""
+    """Samples that are embedded now."""
     n_without: int
-    """Images that decode and have none: changed since they were scanned, or the embedder gave no numbers."""
+    """Images that decoded and are not: they have changed since they were scanned."""
     warnings: tuple[str, ...] = ()
     """What was assumed about the embedder."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chaffinch.compute.descriptor import NAME as DESCRIPTOR
+from chaffinch.compute.descriptor import descriptor_embedder
 from chaffinch.compute.embedding import Embedder
 from chaffinch.compute.models import MODELS
 from chaffinch.compute.onnx import onnx_embedder
 from chaffinch.errors import UsageError
 
-SPELLINGS = "onnx:FILE"
+SPELLINGS = "descriptor, onnx:FILE"
 """What `--embedder` takes, for messages."""
 
 
@@ -17,12 +19,14 @@ def open_embedder(spec: str) -> Embedder:
     """Open the embedder that `spec` names; loads its weights.
 
     Args:
-        spec: ``onnx:FILE``, or a file whose name ends in ``.onnx``.
+        spec: ``descriptor``, ``onnx:FILE``, or a file whose name ends in ``.onnx``.
 
     Raises:
         UsageError: If nothing is called that.
         SourceError: If the file cannot serve.
     """
+    if spec == DESCRIPTOR:
+        return descriptor_embedder()
     kind, colon, rest = spec.partition(":")
     if kind == "onnx" and colon:
         return onnx_embedder(Path(rest))

@@ -104,8 +104,8 @@ def write_vectors(
         blocks: Rows in order of `sample_id`, shape (B, D) each, any float type; rows need not be of norm 1.
         name: The embedder.
         shape: Samples and dimensions in all.
-        digests: Shape (N,), S16: `bytes_digest` of the image that each row was made from, empty for rows of
-            zeros. With them a later scan knows which rows are stale; without, all of them.
+        digests: Shape (N,), S16: `bytes_digest` of the image that each row was made from, empty where there
+            was none. With them a later scan knows which rows are stale; without, all of them.
 
     Returns:
         The entry for `Generation.tables`.
@@ -144,7 +144,7 @@ def vector_digests(folder: WorkspaceFolder, generation: Generation, name: str) -
     """Return from which image each row was made.
 
     Returns:
-        Shape (N,), S16: `bytes_digest`; empty where the row is zeros, or where nobody noted it.
+        Shape (N,), S16: `bytes_digest`; empty where it was made from none, or where nobody noted it.
 
     Raises:
         WorkspaceError: If there are no vectors of that name, or the file is damaged.

@@ -57,17 +57,16 @@ def test_measure_shard__embeds_in_the_same_pass() -> None:
     outcomes = [m.outcome for m in measure_shard(PICTURES, MeasureSettings(), vectors=vectors)]
     rows, found = vectors.finish()
     assert outcomes == ["ok", "missing", "ok", "ok", "broken", "ok"]
-    # The black picture's vector has no direction, so it is none.
-    assert rows.tolist() == [0, 2, 5]
-    assert found.tolist() == [[255, 0, 0], [0, 0, 255], [7, 7, 7]]
+    assert rows.tolist() == [0, 2, 3, 5]
+    assert found.tolist() == [[255, 0, 0], [0, 0, 255], [0, 0, 0], [7, 7, 7]]
     assert batches == [2, 2]
 
 
 def test_embed_fetched__gives_the_same_vectors_and_says_of_which_bytes() -> None:
     digests, rows, vectors = embed_fetched(PICTURES, mean_colour([]), max_pixels=100)
     assert [d is not None for d in digests] == [True, False, True, True, True, True]
-    assert rows.tolist() == [0, 2, 5]
-    assert vectors.tolist() == [[255, 0, 0], [0, 0, 255], [7, 7, 7]]
+    assert rows.tolist() == [0, 2, 3, 5]
+    assert vectors.tolist() == [[255, 0, 0], [0, 0, 255], [0, 0, 0], [7, 7, 7]]
     assert embed_fetched(PICTURES, mean_colour([]), max_pixels=10)[1].tolist() == []
 
 
@@ -76,6 +75,14 @@ def test_shard_vectors__refuses_other_shapes_than_promised() -> None:
     vectors.add(0, np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(SchemaError, match=r"mean: gave float64 of shape \(1, 3\) for 1 pictures"):
         vectors.finish()
+
+
+def test_shard_vectors__what_is_no_number_becomes_zeros() -> None:
+    info = EmbedderInfo("nan", 1, "f", None)
+    vectors = ShardVectors(Embedder(info, side=4, embed=lambda pictures: np.array([[np.nan], [2.0]])))
+    for row in range(2):
+        vectors.add(row, np.zeros((4, 4, 3), np.uint8))
+    assert vectors.finish()[1].tolist() == [[0], [2]]
 
 
 def test_squash__averages_areas_when_shrinking() -> None:
