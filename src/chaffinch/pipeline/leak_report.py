@@ -40,8 +40,10 @@ from chaffinch.report.leak_summary import (
 )
 from chaffinch.report.leak_tally import LeakTally
 from chaffinch.settings import METHODS, LeakSettings
+from chaffinch.storage.findings import PHASH_THRESHOLDS, leak_scope, read_pairs, scopes
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.pairs import PairSet, count_stars
 
 DEFAULT_METHODS = ("exact", "perceptual", "verified")
 """Methods searched when none are named."""
@@ -132,12 +134,13 @@ def report_leaks(
             found=search.found,
             phash_threshold=settings.phash_threshold,
         )
-    writing = _Writing(folder, generation, between, side, output, settings)
-    progress.stage("writing the report", total=None, unit="rows")
-    spelling = writing.spelling(
-        manifest or output.with_name(f"{name}_tagged_manifest.csv"), manifest is not None
-    )
-    return writing.write(name, search, spelling, started=started)
+        # Still under the lock: two publications by others would remove the tables that are read here.
+        writing = _Writing(folder, generation, between, side, output, settings)
+        progress.stage("writing the report", total=None, unit="rows")
+        spelling = writing.spelling(
+            manifest or output.with_name(f"{name}_tagged_manifest.csv"), manifest is not None
+        )
+        return writing.write(name, search, spelling, started=started)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,12 +178,13 @@ class _Writing:
         images: set[str] = set()
         every = _noting(images, chain(kept, rows.rows(search.found)))
         write_leak_rows(self.output, tally.watch(every))
+        methods = self._methods(search, earlier, tally)
         summary = LeakSummary(
             dataset=name,
             report=self.output.name,
             train=self._side(0, tally.n_train_images),
             test=self._side(1, tally.n_test_images),
-            methods=self._methods(search, earlier, tally),
+            methods=methods,
             n_labels_agree=tally.n_test_labels_agree,
             n_labels_differ=tally.n_test_labels_differ,
             classes=self._classes(tally.class_hits),
@@ -189,7 +193,7 @@ class _Writing:
             cpu_s=time.process_time() - started[1],
             left_out=search.left_out,
             manifest=_manifest_hits(spelling, images),
-            n_stars=rows.n_stars,
+            n_stars=self._n_stars(search.found, methods),
             notes=_notes(spelling),
         )
         files = (self.output, *write_leak_summary(self.output, summary), self._sheet(summary))
@@ -219,17 +223,36 @@ class _Writing:
     def _methods(
         self, search: PairSearch, earlier: LeakSummary | None, tally: LeakTally
     ) -> tuple[LeakMethod, ...]:
+        """Count the rows written: a stage that was killed may have left some that no summary tells of."""
+        noted = {entry.method: entry for entry in (earlier.methods if earlier else ())}
+        phash_thresholds = self.generation.info.get(PHASH_THRESHOLDS, {})
         thresholds = {
             "exact": None,
-            "perceptual": float(self.settings.phash_threshold),
+            "perceptual": float(
+                phash_thresholds.get(leak_scope(*self.between), self.settings.phash_threshold)
+            ),
             "verified": MIN_CORRELATION,
             "semantic": search.semantic.threshold if search.semantic else None,
         }
-        entries = {m.method: replace(m, is_kept=True) for m in (earlier.methods if earlier else ())}
-        for method in (pairs.method for pairs in search.found):
-            more = search.semantic.settings() if search.semantic and method == "semantic" else None
-            entries[method] = LeakMethod(method, thresholds[method], tally.of_method(method), settings=more)
-        return tuple(entries[method] for method in METHODS if method in entries)
+        searched = {pairs.method for pairs in search.found}
+        entries = []
+        for method in METHODS:
+            count = tally.of_method(method)
+            entry = LeakMethod(method, thresholds[method], count)
+            if method in searched:
+                more = search.semantic.settings() if search.semantic and method == "semantic" else None
+                entries.append(replace(entry, settings=more))
+            elif method in noted or count.n_pairs:
+                entries.append(replace(noted.get(method, entry), count=count, is_kept=True))
+        return tuple(entries)
+
+    def _n_stars(self, found: Sequence[PairSet], methods: Sequence[LeakMethod]) -> int:
+        """Count the groups given as stars, of this stage's methods and of those whose rows were kept."""
+        scope = leak_scope(*self.between)
+        kept = {entry.method for entry in methods if entry.is_kept}
+        stored = [method for place, method in scopes(self.generation) if place == scope and method in kept]
+        earlier = (read_pairs(self.folder, self.generation, scope=scope, method=method) for method in stored)
+        return sum(count_stars(pairs, self.side) for pairs in chain(found, earlier))
 
     def _side(self, number: int, n_leaking: int) -> LeakSide:
         split = self.between[number]

@@ -20,7 +20,7 @@ _COLUMNS = ["key", "image_path", "uri", "given_label"]
 
 
 class LeakRows:
-    """Streams report rows for pair sets; counts the edges that are given as stars only."""
+    """Streams report rows for pair sets."""
 
     def __init__(
         self,
@@ -43,13 +43,11 @@ class LeakRows:
         self._samples = RowGatherer(folder.files(generation, "samples"), _COLUMNS)
         self._side = side
         self._spelling = spelling
-        self.n_stars = 0
 
     def rows(self, found: Sequence[PairSet]) -> Iterator[LeakPair]:
         """Stream one row per pair and method, in no order."""
         for pairs in found:
             for block in expand_pairs(pairs, self._side):
-                self.n_stars += len(np.unique(block.edge[block.is_star]))
                 yield from self._block(pairs, block)
 
     def kept(self, report: Path, *, searched: Collection[str]) -> Iterator[LeakPair]:

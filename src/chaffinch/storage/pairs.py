@@ -93,6 +93,13 @@ def expand_pairs(
         yield _joined(waiting)
 
 
+def count_stars(pairs: PairSet, side: np.ndarray | None = None) -> int:
+    """Count the edges of which `expand_pairs` gives only a star."""
+    sizes = np.diff(pairs.group_offsets)[pairs.edges].sum(axis=1)
+    large = np.flatnonzero(sizes > MAX_EXPANDED_MEMBERS).tolist()
+    return sum(bool(_edge_block(pairs, number, side).is_star.any()) for number in large)
+
+
 def take_rows(block: PairBlock, rows: np.ndarray) -> PairBlock:
     """Return some rows of a block. `rows`: shape (R,), int64."""
     return PairBlock(*(getattr(block, name)[rows] for name in _BLOCK_COLUMNS))

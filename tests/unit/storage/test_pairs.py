@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.storage import pairs as pairs_module
-from chaffinch.storage.pairs import MAX_EXPANDED_MEMBERS, PairSet, expand_pairs
+from chaffinch.storage.pairs import MAX_EXPANDED_MEMBERS, PairSet, count_stars, expand_pairs
 
 Pair = tuple[int, int]
 
@@ -43,7 +43,9 @@ def expanded(
 
 def starred_edges(pairs: PairSet, side: list[int] | None = None) -> set[int]:
     """Return the edges of which only a star was given."""
-    return {e for block in expand_pairs(pairs, _array(side)) for e in block.edge[block.is_star].tolist()}
+    found = {e for block in expand_pairs(pairs, _array(side)) for e in block.edge[block.is_star].tolist()}
+    assert count_stars(pairs, _array(side)) == len(found)
+    return found
 
 
 def _array(side: list[int] | None) -> np.ndarray | None:

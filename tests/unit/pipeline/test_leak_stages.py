@@ -1,0 +1,81 @@
+"""Leak reports in several stages: what is counted, what holds the workspace, what survives."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chaffinch.errors import LockedError
+from chaffinch.formats.leak_csv import read_leak_rows, write_leak_rows
+from chaffinch.pipeline.leak_report import LeakReport, report_leaks
+from chaffinch.pipeline.scan import SourceSpec, scan
+from chaffinch.settings import LeakSettings
+from chaffinch.storage.lock import writer_lock
+
+
+def picture(path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blocks = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+    blocks.resize((48, 40), Image.Resampling.BICUBIC).save(path)
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Path:
+    """One picture twice in train and twice in val, another once in each."""
+    data = tmp_path / "data"
+    picture(data / "train/1.bmp", 1)
+    picture(data / "train/2.bmp", 2)
+    for copy in ("train/3.bmp", "val/4.bmp", "val/5.bmp"):
+        (data / copy).parent.mkdir(exist_ok=True)
+        shutil.copy(data / "train/1.bmp", data / copy)
+    shutil.copy(data / "train/2.bmp", data / "val/6.bmp")
+    scan(tmp_path / "ws", SourceSpec(locations=(str(data),)))
+    return tmp_path / "ws"
+
+
+def stage(ws: Path, method: str, *, threshold: int = 5) -> LeakReport:
+    settings = LeakSettings(methods=(method,), phash_threshold=threshold)
+    return report_leaks(ws, ("train", "val"), settings=settings)
+
+
+def test_report_leaks__counts_rows_that_a_killed_stage_left(
+    ws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    report = stage(ws, "exact").files[0]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("chaffinch.pipeline.leak_report.write_leak_summary", killed)
+        stage(ws, "perceptual", threshold=3)
+    summary = stage(ws, "exact").summary
+    written = Counter(row.method for row in read_leak_rows(report))
+    assert written == {"exact": 5, "perceptual": 5}
+    assert {m.method: (m.count.n_pairs, m.threshold, m.is_kept) for m in summary.methods} == {
+        "exact": (5, None, False),
+        "perceptual": (5, 3.0, True),
+    }
+
+
+def test_report_leaks__holds_the_workspace_until_all_is_written(
+    ws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*args: object) -> object:
+        with pytest.raises(LockedError), writer_lock(ws):
+            pass
+        return write_leak_rows(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("chaffinch.pipeline.leak_report.write_leak_rows", write)
+    assert stage(ws, "exact").n_pairs == 5
+
+
+def test_report_leaks__counts_the_stars_of_earlier_stages(ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chaffinch.storage.pairs.MAX_EXPANDED_MEMBERS", 2)
+    assert stage(ws, "exact").summary.n_stars == 1
+    assert stage(ws, "perceptual").summary.n_stars == 2
