@@ -44,8 +44,8 @@ class Finding:
     """Of a duplicate: its source and group."""
     is_original: bool | None = None
     """Of a duplicate: the one that the search would keep."""
-    is_on_test_side: bool | None = None
-    """Of a leak: which side it is on."""
+    leak_sides: frozenset[str] = frozenset()
+    """Of a leak: `test`, `train` or, where two searches found it, both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +200,11 @@ def _is_about_copies(decision: Decision) -> bool:
 def _put_leak_side(answers: Answers, findings: dict[str, Finding], side: LeakSide) -> None:
     """Put the side asked for in place of what policies and imports say of leaks."""
     for finding in findings.values():
-        if finding.issue_type != LEAK or finding.is_on_test_side is None:
+        if finding.issue_type != LEAK or not finding.leak_sides:
             continue
         voices = answers[finding.finding_id]
         for voice in [v for v in voices if v[0] >= POLICY_RANK]:
             del voices[voice]
-        if side == "both" or finding.is_on_test_side == (side == "test"):
+        if side == "both" or side in finding.leak_sides:
             who = f"leak side {side}"
             voices[POLICY_RANK, who] = Answer("remove", None, POLICY_RANK, who, "finding", "")

@@ -64,7 +64,8 @@ def leak_rows(found: Mapping[int, Neighbour], texts: Texts, *, phash_threshold: 
         rows.add(
             (sample, text.key),
             LEAK,
-            finding_id=finding_id(LEAK, [text.content, other.content]),
+            # Not the partner's: which is the strongest changes, and a rejected leak stays rejected.
+            finding_id=finding_id(LEAK, [text.content]),
             confidence=neighbour.confidence,
             reason=f"{_likeness(neighbour, other, phash_threshold)}, which is on the other side{tail}.",
             evidence=_evidence(neighbour, other),

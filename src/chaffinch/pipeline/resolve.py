@@ -15,6 +15,7 @@ import pyarrow as pa
 from chaffinch.curate.answers import Case, Finding, ResolveSettings
 from chaffinch.curate.attach import Attached, attach
 from chaffinch.curate.labels import Labels
+from chaffinch.curate.policy import LeakSide
 from chaffinch.curate.policy_apply import Point, leak_points
 from chaffinch.curate.resolve import Settled, looseness, settle
 from chaffinch.curate.state import SubjectState, fold, standing
@@ -181,21 +182,18 @@ def _findings(
     folder: WorkspaceFolder, generation: Generation, issues: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, list[Finding]]:
     labels = Labels.of(folder, generation)
-    test_side = leak_points(folder, generation, "test")
-    train_side = leak_points(folder, generation, "train")
+    one_side: tuple[LeakSide, ...] = ("test", "train")
+    sides = {side: leak_points(folder, generation, side) for side in one_side}
     found: dict[str, list[Finding]] = {}
     for key, rows in issues.items():
         # The surest row of a finding comes first, and stands for it.
         unique = {row["finding_id"]: row for row in reversed(rows)}
-        found[key] = [
-            _finding(row, labels, (key, row["finding_id"]), sides=(test_side, train_side))
-            for row in unique.values()
-        ]
+        found[key] = [_finding(row, labels, (key, row["finding_id"]), sides=sides) for row in unique.values()]
     return found
 
 
 def _finding(
-    row: Mapping[str, Any], labels: Labels, point: Point, *, sides: tuple[set[Point], set[Point]]
+    row: Mapping[str, Any], labels: Labels, point: Point, *, sides: Mapping[LeakSide, set[Point]]
 ) -> Finding:
     suggested = row["suggested_label"]
     return Finding(
@@ -206,7 +204,7 @@ def _finding(
         method=row["method"] or "",
         group=None if row["group_id"] is None else f"{row['source']}\t{row['group_id']}",
         is_original=row["is_original"],
-        is_on_test_side=True if point in sides[0] else False if point in sides[1] else None,
+        leak_sides=frozenset(side for side, points in sides.items() if point in points),
     )
 
 

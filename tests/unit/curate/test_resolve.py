@@ -12,7 +12,7 @@ from chaffinch.curate.answers import Case, Finding, ResolveSettings
 from chaffinch.curate.resolve import Settled, settle
 from chaffinch.records import Decision
 
-LEAK = Finding("leak1", "leak", 1.0, method="exact", is_on_test_side=True)
+LEAK = Finding("leak1", "leak", 1.0, method="exact", leak_sides=frozenset({"test"}))
 BLUR = Finding("blur1", "blur", 0.9)
 OUTLIER = Finding("out1", "outlier", 0.8)
 WRONG = Finding("mis1", "mislabel", 0.7, suggested_label="dog")
@@ -128,11 +128,17 @@ def test_settle__a_keep_of_a_leak_is_a_named_waiver() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "is_on_test_side", "action"),
-    [("test", True, "remove"), ("test", False, "none"), ("train", False, "remove"), ("both", True, "remove")],
+    ("side", "found_on", "action"),
+    [
+        ("test", {"test"}, "remove"),
+        ("test", {"train"}, "none"),
+        ("train", {"train"}, "remove"),
+        ("train", {"test", "train"}, "remove"),
+        ("both", {"test"}, "remove"),
+    ],
 )
-def test_settle__leak_side_replaces_what_a_policy_says(side: str, is_on_test_side: bool, action: str) -> None:
-    leak = Finding("leak1", "leak", 1.0, is_on_test_side=is_on_test_side)
+def test_settle__leak_side_replaces_what_a_policy_says(side: str, found_on: set[str], action: str) -> None:
+    leak = Finding("leak1", "leak", 1.0, leak_sides=frozenset(found_on))
     assert outcome((leak,), rule("remove", "leak1"), leak_side=side).action == action
     assert outcome((leak,), said("keep"), leak_side=side).action == "keep"
 

@@ -15,6 +15,7 @@ from chaffinch.formats.leak_csv import read_leak_rows, write_leak_rows
 from chaffinch.pipeline.leak_report import LeakReport, report_leaks
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.settings import LeakSettings
+from chaffinch.storage.export import read_exported
 from chaffinch.storage.lock import writer_lock
 
 
@@ -79,3 +80,20 @@ def test_report_leaks__counts_the_stars_of_earlier_stages(ws: Path, monkeypatch:
     monkeypatch.setattr("chaffinch.storage.pairs.MAX_EXPANDED_MEMBERS", 2)
     assert stage(ws, "exact").summary.n_stars == 1
     assert stage(ws, "perceptual").summary.n_stars == 2
+
+
+def test_finding__of_a_leak_is_the_same_whichever_copies_there_are(ws: Path, tmp_path: Path) -> None:
+    def leaks() -> dict[str, str]:
+        stage(ws, "exact")
+        rows = read_exported(ws, "issues").to_pylist()
+        return {row["key"]: row["finding_id"] for row in rows if row["issue_type"] == "leak"}
+
+    before = leaks()
+    assert len(before) == 6
+    (tmp_path / "data/train/1.bmp").rename(tmp_path / "data/train/0.bmp")
+    (tmp_path / "data/val/5.bmp").unlink()
+    scan(ws, SourceSpec(locations=(str(tmp_path / "data"),)))
+    after = leaks()
+    assert {key: after[key] for key in after.keys() & before.keys()} == {
+        key: before[key] for key in ("train/2.bmp", "train/3.bmp", "val/4.bmp", "val/6.bmp")
+    }
