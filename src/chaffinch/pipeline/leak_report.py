@@ -199,14 +199,8 @@ class _Writing:
         files = (self.output, *write_leak_summary(self.output, summary), self._sheet(summary))
         n_pairs = sum(entry.count.n_pairs for entry in summary.methods)
         was_compared = bool(search.found) and summary.train.n_compared > 0 and summary.test.n_compared > 0
-        return LeakReport(
-            files,
-            summary,
-            summary_text(summary),
-            n_pairs,
-            was_compared,
-            leaking_test_images=frozenset(images),
-        )
+        text, leaking = summary_text(summary), frozenset(images)
+        return LeakReport(files, summary, text, n_pairs, was_compared, leaking_test_images=leaking)
 
     def _earlier(self, fingerprint: str) -> LeakSummary | None:
         """Return the summary of the report that is there, if it is about the same images.
