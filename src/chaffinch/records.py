@@ -114,13 +114,22 @@ class Quality:
     """Standard deviation of luma, 0..0.5."""
     saturation: float
     """Mean of (max - min) over the colour channels, 0..1; 0 is gray."""
+    clipped_share: float
+    """Share of pixels of which one channel is at its end but not all, 0..1: what overexposure does to colours
+    and a white ground does not have. 0 for a gray image."""
     entropy_bits: float
     """Shannon entropy of the luma histogram, 0..8 bits; low means little information."""
     sharpness: float
     """Variance of the Laplacian of luma (0..255 scale) over the whole image; low means blurry."""
     sharpness_tile: float
-    """High percentile over tiles of Laplacian variance divided by local contrast squared; a sharp subject
-    before a soft background scores high. Low means blurry everywhere."""
+    """High percentile over tiles of second differences squared by local contrast squared, in the blurriest of
+    four directions; a sharp subject before a soft background scores high. Low means blurry everywhere, or
+    moved. Taken after halving a large picture, see `compute.sharpness`."""
+    detail_half: float
+    """How much detail there is against the same picture at half its size, in the blurriest of four
+    directions: about 1 for a sharp picture, near 0 for one that is blurry or was enlarged."""
+    detail_quarter: float
+    """The same against a quarter of its size, which a strong blur shows more clearly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

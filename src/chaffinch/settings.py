@@ -37,7 +37,7 @@ class MeasureSettings:
     """Larger images are skipped."""
     thumbnail_px: int = 160
     """Longer side of the thumbnail, pixels."""
-    version: int = 1
+    version: int = 2
     """Raised whenever a measurement changes its meaning, so that old shards are measured anew."""
 
     def fingerprint(self) -> str:

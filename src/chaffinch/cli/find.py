@@ -23,7 +23,9 @@ TEXT_WIDTH = 79
 def find(
     *,
     workspace: WorkspaceOption,
-    only: Annotated[str, typer.Option(help="Comma list of steps: duplicates, mislabels. Default: all.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Comma list of steps: duplicates, quality, mislabels. Default: all.")
+    ] = "",
     methods: Annotated[
         str, typer.Option(help="Comma list of exact, perceptual, verified, semantic: how copies are found.")
     ] = "exact,perceptual,verified",
@@ -36,7 +38,7 @@ def find(
     ] = None,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Find what is wrong within a dataset: duplicates with their label conflicts, wrong labels.
+    """Find what is wrong within a dataset: duplicates with their label conflicts, bad quality, wrong labels.
 
     Nothing is removed: findings are rows of the tables `issues` and `pairs`. A step that lacks something
     says so, with the command that brings it.
@@ -45,7 +47,7 @@ def find(
 
         chaffinch find -w ws
 
-        chaffinch find -w ws --only duplicates
+        chaffinch find -w ws --only duplicates,quality
 
         chaffinch find -w ws --only mislabels
     """

@@ -15,6 +15,7 @@ from chaffinch.errors import UsageError
 from chaffinch.pipeline.duplicates import find_duplicates
 from chaffinch.pipeline.mislabels import find_mislabels
 from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.pipeline.quality import find_quality
 from chaffinch.pipeline.steps import StepReport, StepState, note_step, step_state
 from chaffinch.settings import FindSettings
 from chaffinch.storage.folder import WorkspaceFolder
@@ -38,6 +39,7 @@ def _duplicates(root: Path, settings: FindSettings, progress: Progress) -> StepR
 
 STEPS: Mapping[str, Step] = {
     "duplicates": _duplicates,
+    "quality": find_quality,
     "mislabels": find_mislabels,
 }
 """Names that `--only` takes, in the order in which they run."""

@@ -68,8 +68,10 @@ def read_exported(root: Path, name: str) -> pa.Table:
 def _schema(folder: WorkspaceFolder, generation: Generation, name: str) -> pa.Schema:
     if name == "samples":
         with open_table(folder.files(generation, "samples")[0]) as file:
-            is_integer = file.schema_arrow.field("image_id").type == pa.int64()
-        scanned = [f for f in samples_schema(is_integer_id=is_integer) if f.name not in INTERNAL_COLUMNS]
+            stored = file.schema_arrow
+        wanted = samples_schema(is_integer_id=stored.field("image_id").type == pa.int64())
+        # The table of a scan by an older version may lack columns.
+        scanned = [f for f in wanted if f.name in stored.names and f.name not in INTERNAL_COLUMNS]
         return pa.schema([*scanned, *JOINED_FIELDS])
     schemas = {
         "objects": OBJECTS_SCHEMA,

@@ -59,7 +59,8 @@ class RowGatherer:
             pieces.append(self._group(group).take(pa.array(inside - self._starts[group])))
         back = np.empty(len(rows), dtype=np.int64)
         back[order] = np.arange(len(rows))
-        return pa.concat_tables(pieces).take(pa.array(back))
+        # Rows kept from a scan of an older version may lack columns.
+        return pa.concat_tables(pieces, promote_options="default").take(pa.array(back))
 
     def _group(self, group: int) -> pa.Table:
         if group in self._cache:

@@ -42,6 +42,11 @@ def test_quality_numbers__saturation_is_the_mean_spread_of_channels() -> None:
     assert quality_numbers(np.zeros((2, 2), np.uint8), colour).saturation == pytest.approx((1.0 + 0.2) / 4)
 
 
+def test_quality_numbers__clipped_are_pixels_that_lost_a_channel_not_white_ones() -> None:
+    colour = np.array([[(255, 200, 100), (255, 255, 255), (253, 244, 253), (252, 0, 0)]], np.uint8)
+    assert quality_numbers(np.zeros((1, 4), np.uint8), colour).clipped_share == 0.5
+
+
 def test_quality_numbers__sharpness_is_the_variance_of_the_laplacian() -> None:
     luma = np.zeros((5, 4), np.uint8)
     luma[2, 1] = 10
@@ -52,7 +57,7 @@ def test_quality_numbers__sharpness_is_the_variance_of_the_laplacian() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(3, 150), st.integers(3, 150), st.integers(0, 9))
-def test_quality_numbers__sharpness_does_not_depend_on_tiles(height: int, width: int, seed: int) -> None:
+def test_quality_numbers__sharpness_equals_the_definition(height: int, width: int, seed: int) -> None:
     luma = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
     wide = luma.astype(np.int64)
     laplacian = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:] - 4 * wide[1:-1, 1:-1]
