@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -99,6 +100,36 @@ class ShardVectors:
                 hint=f"an embedder must return floats of shape {expected}",
             )
         self._vectors.append(vectors.astype(np.float32))
+
+
+def embedder_from(function: Embed, *, name: str, side: int, version: str = "") -> Embedder:
+    """Make an embedder of any function; it is called by one thread at a time.
+
+    Args:
+        function: Shape (B, side, side, 3), uint8 RGB, to shape (B, D), floats.
+        name: What its vectors are called.
+        side: Height and width of the pictures it takes, pixels.
+        version: Another text embeds all pictures anew: nobody can see whether a function has changed.
+
+    Raises:
+        SchemaError: If it does not give one row of floats for a picture.
+    """
+    lock = threading.Lock()
+
+    def embed(pictures: np.ndarray) -> np.ndarray:
+        with lock:
+            return np.asarray(function(pictures))
+
+    probe = embed(np.zeros((1, side, side, 3), np.uint8))
+    if probe.ndim != 2 or len(probe) != 1 or probe.dtype.kind != "f":
+        raise SchemaError(
+            f"gave {probe.dtype} of shape {probe.shape} for one picture",
+            where=name,
+            hint="an embedder must return floats of shape (B, D) for pictures of shape (B, H, W, 3)",
+        )
+    fingerprint = fingerprint_of(name=name, side=side, dim=probe.shape[1], version=version)
+    info = EmbedderInfo(name, probe.shape[1], fingerprint, semantic_threshold=None)
+    return Embedder(info, side=side, embed=embed)
 
 
 def squash(shown: np.ndarray, side: int) -> np.ndarray:

@@ -19,11 +19,11 @@ from chaffinch.compute.measure import warm_up
 from chaffinch.compute.shard import measure_shard
 from chaffinch.errors import WorkspaceError
 from chaffinch.formats.reading import fetch
-from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.formats.vector_file import VectorFile
+from chaffinch.pipeline.progress import Progress
 from chaffinch.records import Measurement, SampleRef
 from chaffinch.settings import MeasureSettings, ScanSettings
 from chaffinch.storage.folder import Generation, WorkspaceFolder
-from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.samples import RowGatherer
 from chaffinch.storage.schema import REF_FIELDS, refs_from
 from chaffinch.storage.vector_parts import (
@@ -38,7 +38,7 @@ from chaffinch.storage.vector_parts import (
     sample_contents,
     write_part,
 )
-from chaffinch.storage.vectors import EMBEDDERS, embedder_names
+from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, embedder_names
 
 ShardMeasurer = Callable[[int, list[int], list[SampleRef]], list[Measurement]]
 """Measures a shard, given its number, its sample ids and its images."""
@@ -55,16 +55,16 @@ class EmbedReport:
     n_without: int
     """Images that decoded and are not: they have changed since they were scanned."""
     warnings: tuple[str, ...] = ()
-    """What was assumed about the embedder."""
+    """What was assumed about the embedder, which rows of the user's vectors fit no image."""
 
 
 def embedding_shard(
-    folder: WorkspaceFolder, embedder: Embedder | None, measure: MeasureSettings
+    folder: WorkspaceFolder, embedder: Embedder | VectorFile | None, measure: MeasureSettings
 ) -> ShardMeasurer:
-    """Return what measures a shard, and embeds it on the way."""
+    """Return what measures a shard, and embeds it on the way if there is an `Embedder` to do it."""
 
     def work(number: int, sample_ids: list[int], refs: list[SampleRef]) -> list[Measurement]:
-        if embedder is None:
+        if not isinstance(embedder, Embedder):
             return measure_shard(fetch(refs), measure)
         vectors = ShardVectors(embedder)
         measurements = measure_shard(fetch(refs), measure, vectors=vectors)
@@ -74,38 +74,6 @@ def embedding_shard(
         return measurements
 
     return work
-
-
-def embed_workspace(
-    root: Path,
-    embedder: Embedder,
-    *,
-    settings: ScanSettings | None = None,
-    progress: Progress | None = None,
-) -> EmbedReport:
-    """Give every image of a scanned workspace a vector; the source is not listed again.
-
-    Args:
-        root: The workspace.
-        embedder: What makes the vectors.
-        settings: Threads, images per part.
-        progress: Who watches.
-
-    Raises:
-        WorkspaceError: If no scan has ended yet, or part of the work failed.
-        LockedError: If another process writes to the workspace.
-    """
-    folder = WorkspaceFolder(root)
-    folder.published()
-    with writer_lock(root):
-        _, report = embed_rest(
-            folder,
-            folder.published(),
-            embedder,
-            settings=settings or ScanSettings(),
-            progress=progress or Silent(),
-        )
-    return report
 
 
 def embed_rest(
@@ -128,17 +96,16 @@ def embed_rest(
     if len(missing):
         _embed(folder, generation, embedder, missing, settings=settings, progress=progress)
     if part_paths(folder, info) or embedder_names(generation)[-1:] != [info.name]:
-        generation = _publish(folder, generation, embedder, contents)
+        generation = publish_vectors(folder, generation, info, contents=contents)
     has = fresh_rows(folder, generation, info, contents=contents)
     n_without = int((contents.is_ok & ~has).sum())
     return generation, EmbedReport(info.name, int(has.sum()), n_without, embedder.warnings)
 
 
-def _publish(
-    folder: WorkspaceFolder, generation: Generation, embedder: Embedder, contents: SampleContents
+def publish_vectors(
+    folder: WorkspaceFolder, generation: Generation, info: EmbedderInfo, *, contents: SampleContents
 ) -> Generation:
-    """Publish the vectors, the embedder last among all, so that it is the default of what follows."""
-    info = embedder.info
+    """Publish the part files of an embedder, which becomes the last of all, the default of what follows."""
     tables = generation.tables | merge_parts(folder, generation, info, contents=contents)
     others = {k: v for k, v in generation.info.get(EMBEDDERS, {}).items() if k != info.name}
     embedders = {**others, info.name: asdict(info)}

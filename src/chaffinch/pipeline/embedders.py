@@ -1,4 +1,4 @@
-"""From what a user writes behind `--embedder` to an embedder that is ready."""
+"""From what a user writes behind `--embedder` to vectors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,75 @@ from chaffinch.compute.embedding import Embedder
 from chaffinch.compute.models import MODELS
 from chaffinch.compute.onnx import onnx_embedder
 from chaffinch.errors import UsageError
+from chaffinch.formats.vector_file import VectorFile, open_vectors
+from chaffinch.pipeline.embed import EmbedReport, embed_rest
+from chaffinch.pipeline.own_vectors import PREFIX, attach_vectors
+from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.settings import ScanSettings
+from chaffinch.storage.files import remove_temporary_files
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.lock import writer_lock
 
-SPELLINGS = "descriptor, onnx:FILE"
+SPELLINGS = "descriptor, onnx:FILE, vectors:FILE"
 """What `--embedder` takes, for messages."""
+
+
+def open_vector_maker(spec: str) -> Embedder | VectorFile:
+    """Open what `spec` names: an embedder, or vectors that are there already.
+
+    Raises:
+        UsageError: If nothing is called that.
+        SourceError: If the file cannot serve.
+    """
+    return open_vectors(Path(spec[len(PREFIX) :])) if spec.startswith(PREFIX) else open_embedder(spec)
+
+
+def embed_workspace(
+    root: Path,
+    maker: Embedder | VectorFile,
+    *,
+    settings: ScanSettings | None = None,
+    progress: Progress | None = None,
+) -> EmbedReport:
+    """Give every image of a scanned workspace a vector; the source is not listed again.
+
+    Args:
+        root: The workspace.
+        maker: What makes the vectors, or holds them.
+        settings: Threads, images per part.
+        progress: Who watches.
+
+    Raises:
+        WorkspaceError: If no scan has ended yet, or part of the work failed.
+        SourceError: If no vector of a file fits an image.
+        LockedError: If another process writes to the workspace.
+    """
+    folder = WorkspaceFolder(root)
+    folder.published()
+    with writer_lock(root):
+        remove_temporary_files(root)
+        _, report = give_vectors(
+            folder,
+            folder.published(),
+            maker,
+            settings=settings or ScanSettings(),
+            progress=progress or Silent(),
+        )
+    return report
+
+
+def give_vectors(
+    folder: WorkspaceFolder,
+    generation: Generation,
+    maker: Embedder | VectorFile,
+    *,
+    settings: ScanSettings,
+    progress: Progress,
+) -> tuple[Generation, EmbedReport]:
+    """Publish a vector for every sample that can have one; the caller holds the lock."""
+    if isinstance(maker, VectorFile):
+        return attach_vectors(folder, generation, maker, progress=progress)
+    return embed_rest(folder, generation, maker, settings=settings, progress=progress)
 
 
 def open_embedder(spec: str) -> Embedder:

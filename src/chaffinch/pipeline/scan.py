@@ -20,8 +20,8 @@ from chaffinch.errors import SourceError, WorkspaceError
 from chaffinch.formats.opening import absolute_places, open_source
 from chaffinch.formats.source import Source
 from chaffinch.identity import ClassTable
-from chaffinch.pipeline.embed import EmbedReport, ShardMeasurer, embed_rest, embedding_shard
-from chaffinch.pipeline.embedders import open_embedder
+from chaffinch.pipeline.embed import EmbedReport, ShardMeasurer, embedding_shard
+from chaffinch.pipeline.embedders import give_vectors, open_vector_maker
 from chaffinch.pipeline.imported_findings import ImportedFindings, imported_findings
 from chaffinch.pipeline.imported_tags import log_imported_tags
 from chaffinch.pipeline.progress import Progress, Silent
@@ -127,7 +127,7 @@ def scan(
     started = time.perf_counter(), time.process_time()
     settings = settings or ScanSettings()
     progress = progress or Silent()
-    embedder = open_embedder(settings.embedder) if settings.embedder else None
+    maker = open_vector_maker(settings.embedder) if settings.embedder else None
     spec = replace(spec, dataset=spec.dataset or _known_name(root))
     source = open_source(spec.locations, splits=spec.splits, dataset=spec.dataset, images=spec.images)
     folder = WorkspaceFolder.create(root)
@@ -137,7 +137,7 @@ def scan(
         measure = _measure_settings(generation, settings)
         known = _scanned(generation)
         plan = _plan(folder, known, source, measure=measure, settings=settings, progress=progress)
-        measure_images = embedding_shard(folder, embedder, measure)
+        measure_images = embedding_shard(folder, maker, measure)
         n_measured = _measure(folder, plan, measure_images, settings=settings, progress=progress)
         had_findings = any(map(is_finding, generation.tables))
         is_known = (plan.listing_digest, source.dataset) == (generation.listing_digest, generation.dataset)
@@ -146,9 +146,9 @@ def scan(
         forget_pending(folder)
         plan.listing.unlink()
         embedded = None
-        if embedder is not None:
-            generation, embedded = embed_rest(
-                folder, generation, embedder, settings=settings, progress=progress
+        if maker is not None:
+            generation, embedded = give_vectors(
+                folder, generation, maker, settings=settings, progress=progress
             )
     report = _report(folder, generation, plan, source=source, n_measured=n_measured, started=started)
     has_findings = any(map(is_finding, generation.tables))

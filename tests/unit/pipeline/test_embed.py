@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from chaffinch.compute.embedding import Embedder
-from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.errors import SchemaError, SourceError, UsageError, WorkspaceError
 from chaffinch.pipeline import scan as scan_module
-from chaffinch.pipeline.embed import embed_workspace
+from chaffinch.pipeline.embedders import embed_workspace
 from chaffinch.pipeline.scan import ScanReport, SourceSpec, scan
 from chaffinch.settings import ScanSettings
 from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.storage.vectors import EmbedderInfo, embedder_info, embedder_names, read_vectors
+from chaffinch.workspace import Workspace
 
 COLOURS = {"a": (255, 0, 0), "b": (0, 255, 0), "c": (0, 0, 255), "d": (90, 90, 90), "e": (120, 0, 120)}
 
@@ -54,7 +57,7 @@ class Painter:
 @pytest.fixture
 def painter(monkeypatch: pytest.MonkeyPatch) -> Painter:
     painter = Painter()
-    monkeypatch.setattr(scan_module, "open_embedder", lambda spec: painter.embedder(*spec.split("@")))
+    monkeypatch.setattr(scan_module, "open_vector_maker", lambda spec: painter.embedder(*spec.split("@")))
     return painter
 
 
@@ -183,3 +186,46 @@ def test_scan__an_unknown_embedder_is_refused_before_anything_is_read(data: Path
     with pytest.raises(UsageError, match="no embedder is called 'resnet'"):
         scanned(data, "resnet")
     assert not (data.parent / "ws").exists()
+
+
+def test_scan__takes_vectors_that_the_user_has(data: Path) -> None:
+    table = pa.table(
+        {
+            "path": ["d.png", "data/a.png", "nowhere.png", "b.png", "b.png", None],
+            "vector": [[0.0, 5.0], [3.0, 0.0], [1.0, 1.0], [1.0, 2.0], [2.0, 1.0], [1.0, 0.0]],
+        }
+    )
+    pq.write_table(table, data.parent / "mine.parquet")
+    report = scanned(data, f"vectors:{data.parent / 'mine.parquet'}").embedded
+    assert report is not None
+    assert (report.embedder, report.n_vectors, report.n_without) == ("vectors:mine", 2, 3)
+    assert [warning.split(", such as ")[0] for warning in report.warnings] == [
+        "mine.parquet: 1 rows not used (no sample has this id or path)",
+        "mine.parquet: 2 rows not used (several samples fit this id or path equally well, "
+        "or several rows fit one sample)",
+        "mine.parquet: 1 rows not used (it names no image: neither id nor path)",
+    ]
+    found = colours_of(data, "vectors:mine")
+    assert {name: row for name, row in found.items() if any(row)} == {"a": [1, 0], "d": [0, 1]}
+
+
+def test_scan__rows_without_names_must_be_as_many_as_the_samples(data: Path) -> None:
+    np.save(data.parent / "mine.npy", np.eye(6, dtype=np.float32))
+    report = scanned(data, f"vectors:{data.parent / 'mine.npy'}").embedded
+    assert report is not None and report.n_vectors == 6
+    assert colours_of(data, "vectors:mine")["b"] == [0, 1, 0, 0, 0, 0]
+    np.save(data.parent / "mine.npy", np.eye(5, dtype=np.float32))
+    with pytest.raises(SourceError, match="has 5 rows, and the workspace 6 samples"):
+        scanned(data, f"vectors:{data.parent / 'mine.npy'}")
+
+
+def test_workspace_embed__takes_any_function(data: Path) -> None:
+    scanned(data, None)
+    workspace = Workspace(data.parent / "ws")
+    report = workspace.embed(lambda pictures: pictures.mean(axis=(1, 2)), name="mean", side=4)
+    assert report.n_vectors == 5
+    assert_colours(data, COLOURS)
+    assert workspace.embed("descriptor").n_vectors == 5
+    assert repr(workspace).endswith("n_samples=6, embedders=['mean', 'descriptor'])")
+    with pytest.raises(SchemaError, match=r"own: gave float64 of shape \(1,\) for one picture"):
+        workspace.embed(lambda pictures: pictures.mean(axis=(1, 2, 3)))
