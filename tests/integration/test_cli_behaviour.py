@@ -129,10 +129,23 @@ def test_mistake__has_a_message_and_a_status(commands, place, text) -> None:
 
 def test_scan__results_on_stdout_progress_on_stderr(scanned) -> None:
     assert scanned.stdout.startswith("pets: 5 images\n  ok                  4\n  broken              1\n")
-    *events, after = scanned.stderr.splitlines()
-    assert after.startswith("next: ")
-    assert {json.loads(line)["event"] for line in events} == {"stage", "progress"}
+    *events, after = map(json.loads, scanned.stderr.splitlines())
+    assert after["text"].startswith("next: ")
+    assert {event["event"] for event in events} == {"stage", "progress"}
     assert scanned.stages() == ["listing", "scanning"]
+
+
+def test_log_json__errors_are_json_lines_too(commands, place) -> None:
+    done = commands.run("scan", "nothing", "-w", "new", "--log-json", cwd=place, status=1)
+    (line,) = map(json.loads, done.stderr.splitlines())
+    assert (line["event"], line["text"].splitlines()[0]) == ("error", "nothing: is not there")
+
+
+def test_output__in_an_ascii_locale_spells_names_out(commands, place, tmp_path) -> None:
+    shutil.copytree(place / "data", tmp_path / "données")
+    variables = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = commands.run("scan", "données", "-w", "ws", cwd=tmp_path, env=variables)
+    assert "donn\\xe9es" in done.stdout
 
 
 def test_find_issues_and_tables__hold_the_same_rows(commands, place, tmp_path) -> None:

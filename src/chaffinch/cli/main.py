@@ -22,7 +22,7 @@ from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
 from chaffinch.cli.imports import import_app
 from chaffinch.cli.leaks import leaks
-from chaffinch.cli.output import hint
+from chaffinch.cli.output import hint, remarks_as_json, write_any_name
 from chaffinch.cli.policy import policy_app
 from chaffinch.cli.resolve import resolve
 from chaffinch.cli.scan import scan
@@ -60,15 +60,16 @@ def _options(
     ] = False,
 ) -> None:
     """Take the options that stand before the verb."""
+    remarks_as_json(False)
 
 
 def report_error(error: BaseException) -> int:
     """Print what went wrong on stderr, never a traceback; returns the exit status."""
     if isinstance(error, ChaffinchError):
-        hint(str(error))
+        hint(str(error), event="error")
         return error.exit_status
     if isinstance(error, KeyboardInterrupt):
-        sys.stderr.write("stopped; what is done is kept: run the same command again to go on\n")
+        hint("stopped; what is done is kept: run the same command again to go on", event="error")
         return 130
     if isinstance(error, BrokenPipeError):
         # The reader of stdout has gone, as `head` does: not a fault, and nothing more can be written.
@@ -77,9 +78,9 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, OSError):
         _drop_output()
         where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"{where}{error.strerror or error}\n")
+        hint(f"{where}{error.strerror or error}", event="error")
         if error.errno in FULL_DISK:
-            sys.stderr.write("hint: free some space and run the same command again; what is done is kept\n")
+            hint("hint: free some space and run the same command again; what is done is kept")
         return 1
     return _report_fault(error)
 
@@ -96,8 +97,8 @@ def _report_fault(error: BaseException) -> int:
     handle, name = tempfile.mkstemp(prefix="chaffinch-fault-", suffix=".txt", text=True)
     with os.fdopen(handle, "w") as file:
         traceback.print_exception(error, file=file)
-    sys.stderr.write(f"a fault of this program: {type(error).__name__}: {error}\n")
-    sys.stderr.write(f"hint: please report it with {Path(name)}, which holds where it happened\n")
+    hint(f"a fault of this program: {type(error).__name__}: {error}", event="error")
+    hint(f"hint: please report it with {Path(name)}, which holds where it happened")
     return 1
 
 
@@ -144,6 +145,7 @@ for _group in (import_app, policy_app, vl):
 
 def run_reporting_errors(command: Callable[[], object]) -> None:
     """Run a command line; exit with its status."""
+    write_any_name()
     try:
         command()
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -19,8 +20,30 @@ if TYPE_CHECKING:
 WorkspaceOption = Annotated[
     Path, typer.Option("-w", "--workspace", help="Workspace folder; everything the program knows is in it.")
 ]
+
+
+class _Remarks:
+    """How remarks on stderr are written in this run: as sentences, or as JSON lines."""
+
+    as_json = False
+
+
+_remarks = _Remarks()
+
+
+def remarks_as_json(as_json: bool) -> bool:
+    """Write all that goes to stderr from now on as JSON lines, or as sentences again."""
+    _remarks.as_json = as_json
+    return as_json
+
+
 LogJsonOption = Annotated[
-    bool, typer.Option("--log-json", help="Progress as JSON lines on stderr, for machines to read.")
+    bool,
+    typer.Option(
+        "--log-json",
+        callback=remarks_as_json,
+        help="Progress and remarks as JSON lines on stderr, for machines to read.",
+    ),
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Threads; 0 takes one per core.")]
 DatasetOption = Annotated[
@@ -50,10 +73,18 @@ def say(text: str = "") -> None:
     sys.stdout.write(harmless(text) + "\n")
 
 
-def hint(text: str) -> None:
-    """Print a remark on stderr, behind the results so far."""
+def hint(text: str, *, event: str = "hint") -> None:
+    """Print a remark on stderr, behind the results so far; where JSON is asked for, as that event."""
     sys.stdout.flush()
-    sys.stderr.write(harmless(text) + "\n")
+    sys.stderr.write(
+        (json.dumps({"event": event, "text": text}) if _remarks.as_json else harmless(text)) + "\n"
+    )
+
+
+def write_any_name() -> None:
+    """Let stdout spell out what its encoding lacks, rather than stop at a file name in an ASCII locale."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def duration(seconds: float) -> str:
@@ -106,7 +137,7 @@ class LineProgress:
         if self._as_json:
             left_s = values.get("left_s")
             rounded = {} if left_s is None else {"left_s": round(left_s, 1)}
-            hint(json.dumps({"event": event, "stage": self._name, **values, **rounded}))
+            sys.stderr.write(json.dumps({"event": event, "stage": self._name, **values, **rounded}) + "\n")
 
 
 @contextmanager

@@ -194,7 +194,8 @@ def add_leaks_to_manifest(
     Raises:
         TableError: With file, row and column, where the manifest cannot be used; nothing is written then.
     """
-    target = path if output is None else output
+    # A link stays a link: what it leads to is written.
+    target = path.resolve() if output is None else output
     leaking = frozenset(leaking_images)
     listed: set[str] = set()
     kept: list[ManifestRow] = []

@@ -9,6 +9,7 @@ Source: PKWARE, APPNOTE.TXT - .ZIP File Format Specification 6.3.10, sections 4.
 from __future__ import annotations
 
 import bz2
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ _ENCRYPTED, _UTF8 = 0x1, 0x800
 _STORED, _DEFLATED, _BZIP2 = 0, 8, 12
 _LOCAL_SLACK_BYTES = 512
 _LINK_TYPE, _TYPE_MASK = 0o120000, 0o170000
+_WINDOWS_HOSTS = (0, 10, 14)
+"""Systems, by the upper byte of "version made by", on which a backslash parts folders: FAT, NTFS, VFAT."""
 
 ReadRange = Callable[[int, int], bytes]
 """Offset and size to bytes; fewer where the file ends."""
@@ -37,7 +40,7 @@ class ZipMember(NamedTuple):
     """One entry of the central directory."""
 
     name: str
-    """Path as stored; undecodable bytes as Python's surrogate escapes."""
+    """Path, '/' between parts; undecodable bytes as Python's surrogate escapes."""
     offset: int
     """Where its local header begins, bytes from the start of the file."""
     packed_bytes: int
@@ -82,11 +85,7 @@ def _find_directory(file: BinaryIO) -> tuple[int, int, int]:
     tail_start = max(0, length - _MAX_COMMENT - _END.size - _END64_LOCATOR.size)
     file.seek(tail_start)
     tail = file.read()
-    place = tail.rfind(b"PK\x05\x06")
-    if place < 0 or len(tail) - place < _END.size:
-        raise SourceError(
-            "not a zip, or cut off: its directory is not there", hint="fetch or pack the file again"
-        )
+    place = _end_of_directory(tail)
     _, disk, _, _, _, size, offset, _ = _END.unpack_from(tail, place)
     end = tail_start + place
     locator = place - _END64_LOCATOR.size
@@ -100,6 +99,18 @@ def _find_directory(file: BinaryIO) -> tuple[int, int, int]:
     if shift < 0:
         raise SourceError("the directory of the zip is damaged", hint="fetch or pack the file again")
     return offset + shift, size, shift
+
+
+def _end_of_directory(tail: bytes) -> int:
+    """Return where the record that ends a zip begins; its comment may hold the same mark."""
+    marks = [m.start() for m in re.finditer(b"PK\x05\x06", tail[: len(tail) - _END.size + 4])]
+    fitting = [m for m in marks if m + _END.size + _END.unpack_from(tail, m)[-1] == len(tail)]
+    if not marks:
+        raise SourceError(
+            "not a zip, or cut off: its directory is not there", hint="fetch or pack the file again"
+        )
+    # Where no comment ends with the file, something was appended to it.
+    return (fitting or marks)[-1]
 
 
 def _read_end64(file: BinaryIO, place: int, *, limit: int) -> tuple[int, int, int]:
@@ -127,7 +138,11 @@ def _parse_entry(buffer: bytes, place: int, shift: int) -> tuple[ZipMember, int]
         extra = buffer[extra_start : extra_start + extra_len]
         size, packed, offset = _widen(extra, size, packed, offset)
     is_link = (attributes >> 16) & _TYPE_MASK == _LINK_TYPE
-    member = ZipMember(_decode_name(raw, flags), offset + shift, packed, size, crc, is_link)
+    name = _decode_name(raw, flags)
+    if fields[1] >> 8 in _WINDOWS_HOSTS and "/" not in name:
+        # The format wants '/', but programs on Windows wrote '\\'; one who wrote a '/' knew better.
+        name = name.replace("\\", "/")
+    member = ZipMember(name, offset + shift, packed, size, crc, is_link)
     return member, extra_start + extra_len + comment_len
 
 

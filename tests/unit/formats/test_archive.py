@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chaffinch.errors import SourceError
@@ -244,7 +244,19 @@ def test_read_directory__the_zip_program_agrees(tmp_path: Path) -> None:
     assert found == {f"{n}.jpg": bytes(1000) + bytes([n]) for n in range(3)}
 
 
+def test_refs__folders_of_a_zip_made_on_windows(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for host, name in ((0, "train\\cat\\1.jpg"), (10, "val\\cat\\2.jpg"), (3, "val/a\\b.jpg")):
+            entry = zipfile.ZipInfo(name)
+            entry.create_system = host
+            archive.writestr(entry, b"x")
+    refs = [(r.split, r.rel_path, r.given_label) for r in zipped(tmp_path / "a.zip").refs()]
+    assert refs == [("train", "cat/1.jpg", "cat"), ("val", "cat/2.jpg", "cat"), ("val", "a\\b.jpg", None)]
+
+
 @settings(max_examples=50, deadline=None)
+@example({}, zipfile.ZIP_STORED, b"PK\x05\x06")
+@example({"a": b"b"}, zipfile.ZIP_STORED, b"PK\x05\x06" + bytes(30))
 @given(
     st.dictionaries(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.binary()),
     st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),

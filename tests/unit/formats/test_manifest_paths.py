@@ -155,3 +155,11 @@ def test_add_leaks__broken_manifest_is_named_and_left(tmp_path: Path, text: str,
         add_leaks_to_manifest(path, {"a"})
     assert str(path) in str(caught.value) and message in str(caught.value)
     assert path.read_text() == text and [p.name for p in tmp_path.iterdir()] == ["m.csv"]
+
+
+def test_add_leaks__through_a_link_writes_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("image_path,user_tags,user_action\nv/1.jpg,,none\n")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    add_leaks_to_manifest(tmp_path / "link.csv", ["v/1.jpg"])
+    assert (tmp_path / "link.csv").is_symlink()
+    assert "train_test_leak" in (tmp_path / "real.csv").read_text()
