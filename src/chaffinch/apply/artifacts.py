@@ -3,7 +3,7 @@
 ::
 
     release.json     what the release is: dataset, contents, searches, waivers
-    pictures.csv     one row for each picture in it
+    pictures.csv     one row for each image that stays
     decisions.csv    the decision log, as it stood
     CHANGES.md       what changed and why, for people
     checksums.txt    SHA-256 of every other file; `sha256sum --check checksums.txt` reads it
@@ -66,13 +66,41 @@ class LeakSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class CopySearch:
+    """A search for duplicates of which every copy was removed, and that `verify` makes again."""
+
+    methods: tuple[str, ...]
+    """Those of `settings.METHODS` whose copies go, strictest first."""
+    phash_threshold: int
+    """Largest Hamming distance of a perceptual pair, bits."""
+    kept: Mapping[str, str]
+    """Keys of pictures that stay beside a copy of themselves, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """How the dataset was opened; places are absolute, spelled by `identity.path_text`."""
+
+    locations: tuple[str, ...]
+    """Folders, files or URLs."""
+    splits: Mapping[str, str]
+    """Split name to location, for splits that the user named."""
+    images: str | None
+    """Folder of the images that an annotation file speaks of."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseRecord:
     """What a release says about itself."""
 
     dataset: str
     """Begins the names of the lists."""
     contents: tuple[str, ...]
-    """lists, folder."""
+    """lists, and any of folder, hf, filelist."""
+    source: NamedSource
+    """What was cleaned."""
+    splits: tuple[str, ...]
+    """All splits of the dataset."""
     n_samples: int
     """Samples before cleaning."""
     n_removed: int
@@ -85,6 +113,8 @@ class ReleaseRecord:
     """Searches for leaks that were made."""
     waivers: Mapping[str, str]
     """Keys of leaking images that a person keeps, and who."""
+    copies: CopySearch | None
+    """Duplicates of which no copy may be left; None where policies remove none."""
     leak_side: str | None
     """Side whose leaking images go; None: as policies and imports say."""
     adjudicators: tuple[str, ...]
@@ -113,7 +143,10 @@ def read_record(folder: Path) -> ReleaseRecord:
             LeakSearch((s["between"][0], s["between"][1]), tuple(s["methods"]), s["phash_threshold"])
             for s in value.pop("searches")
         )
-        value |= {name: tuple(value[name]) for name in ("contents", "absent", "adjudicators")}
+        value |= {name: tuple(value[name]) for name in ("contents", "splits", "absent", "adjudicators")}
+        source, copies = value["source"], value["copies"]
+        value["source"] = NamedSource(**{**source, "locations": tuple(source["locations"])})
+        value["copies"] = copies and CopySearch(**{**copies, "methods": tuple(copies["methods"])})
         return ReleaseRecord(searches=searches, **value)
     except FileNotFoundError:
         raise WorkspaceError(
@@ -131,7 +164,7 @@ def write_pictures(folder: Path, pictures: Iterable[ReleasedPicture]) -> None:
 
 
 def read_pictures(folder: Path) -> dict[str, ReleasedPicture]:
-    """Read `pictures.csv`, by path; an empty label is read as none.
+    """Read `pictures.csv`, by key; an empty label is read as none.
 
     Raises:
         TableError: If its columns are others.
@@ -141,7 +174,7 @@ def read_pictures(folder: Path) -> dict[str, ReleasedPicture]:
         reader = csv.DictReader(file)
         if reader.fieldnames != [f.name for f in fields(ReleasedPicture)]:
             raise TableError("is no table of a release's pictures", path=str(path), row=1)
-        return {row["path"]: _picture(row) for row in reader}
+        return {row["key"]: _picture(row) for row in reader}
 
 
 def _picture(row: Mapping[str, str]) -> ReleasedPicture:

@@ -124,10 +124,11 @@ def verify(
     workers: WorkersOption = 0,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Prove a release from its own bytes: nothing changed, missing or added, and no leak left.
+    """Prove a release from its own bytes: nothing changed, missing or added, no leak and no duplicate left.
 
-    Every file is compared with checksums.txt, and the searches for leaks are repeated on the pictures. The
-    exit status is 3 if anything is wrong, or a leak is left that no person keeps.
+    Every file is compared with checksums.txt, and the searches for leaks, and for the duplicates that
+    policies remove, are repeated on the pictures; of a release of lists alone on its source. The exit status
+    is 3 if anything is wrong, or a leak is left that no person keeps, or a duplicate for no reason.
 
     Examples:
 
@@ -150,13 +151,10 @@ def verify(
 
 
 def _print_report(report: VerifyReport) -> None:
-    waived = [leak for leak in report.leaks if leak.waived_by is not None]
     say(f"{report.folder}")
     say(f"{counted(report.n_pictures, 'picture')} left")
-    say(counted(len(report.unwaived), "residual leak"))
-    _print_some([f"{one.first} = {one.second} ({', '.join(one.methods)})" for one in report.unwaived])
-    say(f"{counted(len(waived), 'leak')} waived by a person")
-    _print_some([f"{one.first} = {one.second}, by {one.waived_by}" for one in waived])
+    if report.searched:
+        _print_pairs(report)
     if report.faults:
         say(counted(len(report.faults), "fault"))
         _print_some(list(report.faults))
@@ -166,6 +164,24 @@ def _print_report(report: VerifyReport) -> None:
         hint(f"warning: not searched again: {words}")
     if not report.record.searches:
         hint("warning: no search for leaks was made before this release, so none was repeated")
+    if report.record.copies is None:
+        hint("no policy removes all duplicates of a method, so none were searched")
+
+
+def _print_pairs(report: VerifyReport) -> None:
+    say(counted(len(report.unwaived), "residual leak"))
+    _print_some([f"{one.first} = {one.second} ({', '.join(one.methods)})" for one in report.unwaived])
+    waived = [leak for leak in report.leaks if leak.waived_by is not None]
+    say(f"{counted(len(waived), 'leak')} waived by a person")
+    _print_some([f"{one.first} = {one.second}, by {one.waived_by}" for one in waived])
+    if report.record.copies is None:
+        return
+    methods = ", ".join(report.record.copies.methods)
+    say(f"{counted(len(report.unwaived_copies), 'residual duplicate')} ({methods})")
+    _print_some([f"{one.first} = {one.second} ({', '.join(one.methods)})" for one in report.unwaived_copies])
+    kept = [copy for copy in report.copies if copy.waived_by is not None]
+    say(f"{counted(len(kept), 'duplicate')} kept on purpose")
+    _print_some([f"{one.first} = {one.second}: {one.waived_by}" for one in kept])
 
 
 def _print_some(lines: list[str]) -> None:

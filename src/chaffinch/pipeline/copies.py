@@ -74,12 +74,12 @@ def copies_to_remove(pair_sets: Sequence[PairSet], rules: CopyRules) -> CopiesOu
     has_partner = np.zeros(len(asked), dtype=bool)
     for pairs in pair_sets:
         level = looseness(pairs.method)
-        removed |= _beside(pairs, is_sure, is_open & (asked >= level))
-        removed |= _beside(pairs, is_sure & (rules.looseness >= level), is_open)
-        removed |= _beside(pairs, is_unquestioned, is_ruled & (rules.looseness >= level))
-        has_partner |= _beside(pairs, np.ones_like(removed), np.ones_like(removed))
+        removed |= beside(pairs, is_sure, is_open & (asked >= level))
+        removed |= beside(pairs, is_sure & (rules.looseness >= level), is_open)
+        removed |= beside(pairs, is_unquestioned, is_ruled & (rules.looseness >= level))
+        has_partner |= beside(pairs, np.ones_like(removed), np.ones_like(removed))
     rest = is_open & ~removed
-    within = [_restricted(pairs, rest, rest & (asked >= looseness(pairs.method))) for pairs in pair_sets]
+    within = [restricted(pairs, rest, rest & (asked >= looseness(pairs.method))) for pairs in pair_sets]
     stars = duplicate_groups(within, rank=rules.rank)
     removed |= rest & (stars.original >= 0) & ~stars.is_original
     # What a person calls a copy without one being known goes: there is no group that could lose its last.
@@ -88,8 +88,17 @@ def copies_to_remove(pair_sets: Sequence[PairSet], rules: CopyRules) -> CopiesOu
     return CopiesOut(removed, is_last)
 
 
-def _beside(pairs: PairSet, anchors: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Return shape (N,), bool: candidates that are paired with another sample that is an anchor."""
+def beside(pairs: PairSet, anchors: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Return the candidates that are paired with another sample that is an anchor.
+
+    Args:
+        pairs: Pairs of one method.
+        anchors: Shape (N,), bool, by sample id.
+        candidates: Shape (N,), bool.
+
+    Returns:
+        Shape (N,), bool.
+    """
     n_units = len(pairs.group_offsets) - 1
     unit = np.repeat(np.arange(n_units), np.diff(pairs.group_offsets))
     n_anchors = np.bincount(unit[anchors[pairs.group_members]], minlength=n_units)
@@ -109,8 +118,14 @@ def _beside(pairs: PairSet, anchors: np.ndarray, candidates: np.ndarray) -> np.n
     return found
 
 
-def _restricted(pairs: PairSet, members: np.ndarray, ruled: np.ndarray) -> PairSet:
-    """Return the pairs among `members` of which one end at least is among `ruled`, by units."""
+def restricted(pairs: PairSet, members: np.ndarray, ruled: np.ndarray) -> PairSet:
+    """Return the pairs among `members` of which one end at least is in a group that has some of `ruled`.
+
+    Args:
+        pairs: Pairs of one method.
+        members: Shape (N,), bool, by sample id.
+        ruled: Shape (N,), bool.
+    """
     n_units = len(pairs.group_offsets) - 1
     unit = np.repeat(np.arange(n_units), np.diff(pairs.group_offsets))
     is_in = members[pairs.group_members]

@@ -15,7 +15,7 @@ from chaffinch.detect.issues import duplicate_issues, label_conflict_issues
 from chaffinch.pipeline.pair_search import PairSearch, search_pairs
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.settings import LeakSettings
-from chaffinch.storage.findings import SCOPE_DUPLICATES, write_issues, write_pairs
+from chaffinch.storage.findings import PHASH_THRESHOLDS, SCOPE_DUPLICATES, write_issues, write_pairs
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.pairs import PairSet
@@ -108,5 +108,6 @@ def _publish(
     issues = [duplicate_issues(folder, generation, groups, phash_threshold=phash_threshold)]
     issues += [label_conflict_issues(folder, generation, p) for p in found if p.method == "exact"]
     tables |= write_issues(folder, generation, issues, scope=SCOPE_DUPLICATES)
-    folder.publish(generation, tables=tables)
+    thresholds = {**generation.info.get(PHASH_THRESHOLDS, {}), SCOPE_DUPLICATES: phash_threshold}
+    folder.publish(generation, tables=tables, info={**generation.info, PHASH_THRESHOLDS: thresholds})
     return sum(len(rows) for rows in issues[1:])

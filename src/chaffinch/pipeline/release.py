@@ -12,7 +12,9 @@ from pathlib import Path
 
 from chaffinch.apply.artifacts import (
     CHANGES,
+    CopySearch,
     LeakSearch,
+    NamedSource,
     ReleaseRecord,
     write_checksums,
     write_decisions,
@@ -22,6 +24,7 @@ from chaffinch.apply.artifacts import (
 from chaffinch.apply.changes import ChangeCounts, changes_text
 from chaffinch.apply.swap import recover, replaced_folder
 from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.identity import order_splits
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.release_pictures import write_forms
 from chaffinch.pipeline.release_plan import CONTENTS, LISTS, ReleasePlan
@@ -98,20 +101,36 @@ def _fill(folder: Path, plan: ReleasePlan, progress: Progress) -> None:
 
 
 def _record(plan: ReleasePlan, *, absent: list[str], n_pictures: int) -> ReleaseRecord:
+    source = plan.resolution.source
     contents = tuple(name for name in CONTENTS if name == LISTS or name in plan.settings.contents)
     return ReleaseRecord(
         dataset=plan.resolution.dataset,
         contents=contents,
+        source=NamedSource(
+            tuple(source.get("locations", ())), dict(source.get("splits", {})), source.get("images")
+        ),
+        splits=tuple(order_splits(plan.resolution.samples.column("split").to_pylist())),
         n_samples=plan.summary.n_samples,
         n_removed=plan.summary.n_removed,
         n_pictures=n_pictures,
         absent=tuple(sorted(absent)),
         searches=tuple(_searches(plan.generation)),
         waivers={w.key: w.who for w in sorted(plan.summary.waivers, key=lambda w: w.key)},
+        copies=_copies(plan),
         leak_side=plan.resolution.settings.leak_side,
         adjudicators=tuple(sorted(plan.resolution.settings.adjudicators)),
         decisions_head=plan.head.hash,
     )
+
+
+def _copies(plan: ReleasePlan) -> CopySearch | None:
+    """Return the duplicates of which policies remove every copy."""
+    claims = plan.resolution.claims
+    if not claims.methods:
+        return None
+    thresholds = plan.generation.info.get(PHASH_THRESHOLDS, {})
+    radius = thresholds.get(SCOPE_DUPLICATES, LeakSettings().phash_threshold)
+    return CopySearch(claims.methods, radius, claims.kept)
 
 
 def _searches(generation: Generation) -> Iterator[LeakSearch]:

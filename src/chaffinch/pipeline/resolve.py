@@ -21,6 +21,7 @@ from chaffinch.curate.resolve import Settled, looseness, settle
 from chaffinch.curate.state import SubjectState, fold, standing
 from chaffinch.detect.groups import rank_of
 from chaffinch.pipeline.copies import NOT_RULED, CopyRules, copies_to_remove, group_pairs
+from chaffinch.pipeline.copy_claims import CopyClaims, copy_claims, kept_copies
 from chaffinch.pipeline.resolve_choices import remembered
 from chaffinch.records import Decision, LoggedDecision
 from chaffinch.storage.decisions import open_log
@@ -84,6 +85,8 @@ class Resolution:
     """Issues of whole images by key, surest first."""
     last_copies: list[str] = field(default_factory=list)
     """Keys of samples that should go as copies, and stay since no copy of them does; sorted."""
+    claims: CopyClaims = field(default_factory=CopyClaims)
+    """What is promised about duplicates."""
     reattached: dict[str, str] = field(default_factory=dict)
     """Keys that are gone, and the key whose sample took over their decisions."""
     unattached: list[str] = field(default_factory=list)
@@ -132,7 +135,8 @@ def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolutio
         if key in findings or key in by_key:
             case = Case(key, label, tuple(findings.get(key, ())), _held(by_key.get(key, ())))
             resolution.settled[key] = settle(case, settings)
-    _take_out_copies(resolution, findings, _pair_sets(folder, generation), n=generation.n_samples)
+    pair_sets = _pair_sets(folder, generation)
+    _settle_copies(resolution, findings, by_key, pair_sets=pair_sets, n=generation.n_samples)
     return resolution
 
 
@@ -219,14 +223,41 @@ def _pair_sets(folder: WorkspaceFolder, generation: Generation) -> list[PairSet]
 # -------------------------------------------------------------------------------------------------- copies
 
 
-def _take_out_copies(
-    resolution: Resolution, findings: Mapping[str, list[Finding]], pair_sets: list[PairSet], *, n: int
+def _settle_copies(
+    resolution: Resolution,
+    findings: Mapping[str, list[Finding]],
+    log: Mapping[str, Sequence[LoggedDecision]],
+    *,
+    pair_sets: list[PairSet],
+    n: int,
 ) -> None:
-    """Settle the duplicates among the survivors, in place."""
-    if not any(settled.copy_method for settled in resolution.settled.values()):
-        return
+    """Settle the duplicates among the survivors, and note what is promised about them, in place."""
     keys = resolution.samples.column("key").to_pylist()
     numbers = dict(zip(keys, resolution.samples.column("sample_id").to_pylist(), strict=True))
+    decisions = {key: _held(log.get(key, ())) for key in findings}
+    resolution.claims = copy_claims(findings, decisions, [pairs.method for pairs in pair_sets])
+    if any(settled.copy_method for settled in resolution.settled.values()):
+        _take_out_copies(resolution, findings, pair_sets, numbers=numbers, n=n)
+    kept = kept_copies(
+        resolution.claims,
+        resolution.settled,
+        pair_sets,
+        numbers=numbers,
+        n=n,
+        reviewers={key: state.reviewer for key, state in resolution.states.items()},
+    )
+    resolution.claims = replace(resolution.claims, kept=kept)
+
+
+def _take_out_copies(
+    resolution: Resolution,
+    findings: Mapping[str, list[Finding]],
+    pair_sets: list[PairSet],
+    *,
+    numbers: Mapping[str, int],
+    n: int,
+) -> None:
+    """Take out the copies that should go, in place."""
     foreign = list(_foreign_groups(findings, numbers))
     every = [*pair_sets, *([group_pairs(foreign)] if foreign else [])]
     out = copies_to_remove(every, _rules(resolution, findings, numbers, n=n))
@@ -270,7 +301,10 @@ def _rules(
         rules.is_waived[place] = settled.waiver is not None
         rules.is_by_person[place] = settled.is_copy_by_person
         if settled.copy_method is not None:
-            rules.looseness[place] = looseness(settled.copy_method)
+            # Where policies remove every copy of a method, one goes beside any copy by that method that
+            # stays, also where the one that it was found by is gone.
+            level = NOT_RULED if settled.is_copy_by_person else resolution.claims.looseness
+            rules.looseness[place] = max(looseness(settled.copy_method), level)
     _put_originals(rules, findings, numbers)
     return replace(rules, rank=_rank(resolution.samples, findings, rules))
 

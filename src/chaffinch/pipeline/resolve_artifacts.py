@@ -148,7 +148,7 @@ def write_artifacts(resolution: Resolution, target: Path) -> list[Path]:
     The same decisions give the same bytes.
     """
     manifest = target / f"{resolution.dataset}_final_cleaning_manifest.csv"
-    more = ("split_row", "resolution")
+    more = ("split_row", "resolution", "key")
     has_integer_labels = _has_integer_labels(resolution)
     write_manifest(manifest, _manifest_rows(resolution, is_whole=has_integer_labels), more=more)
     ids = resolution.samples.column("image_id").to_pylist()
@@ -220,6 +220,7 @@ def _manifest_rows(resolution: Resolution, *, is_whole: bool) -> Iterator[dict[s
             "notes": state.note,
             "split_row": "" if split_row is None else str(split_row),
             "resolution": _words(settled, state),
+            "key": key,
         }
 
 
