@@ -24,7 +24,8 @@ def find(
     *,
     workspace: WorkspaceOption,
     only: Annotated[
-        str, typer.Option(help="Comma list of steps: duplicates, quality, mislabels. Default: all.")
+        str,
+        typer.Option(help="Comma list of steps: duplicates, quality, mislabels, outliers. Default: all."),
     ] = "",
     methods: Annotated[
         str, typer.Option(help="Comma list of exact, perceptual, verified, semantic: how copies are found.")
@@ -38,7 +39,7 @@ def find(
     ] = None,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Find what is wrong within a dataset: duplicates with their label conflicts, bad quality, wrong labels.
+    """Find what is wrong within a dataset: copies, bad quality, wrong labels, outliers.
 
     Nothing is removed: findings are rows of the tables `issues` and `pairs`. A step that lacks something
     says so, with the command that brings it.
@@ -49,7 +50,7 @@ def find(
 
         chaffinch find -w ws --only duplicates,quality
 
-        chaffinch find -w ws --only mislabels
+        chaffinch find -w ws --only mislabels,outliers
     """
     from chaffinch.pipeline.find import find as run_find
     from chaffinch.settings import FindSettings, LeakSettings

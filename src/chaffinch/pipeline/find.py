@@ -14,6 +14,7 @@ from pathlib import Path
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.duplicates import find_duplicates
 from chaffinch.pipeline.mislabels import find_mislabels
+from chaffinch.pipeline.outliers import find_outliers
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.quality import find_quality
 from chaffinch.pipeline.steps import StepReport, StepState, note_step, step_state
@@ -41,6 +42,7 @@ STEPS: Mapping[str, Step] = {
     "duplicates": _duplicates,
     "quality": find_quality,
     "mislabels": find_mislabels,
+    "outliers": find_outliers,
 }
 """Names that `--only` takes, in the order in which they run."""
 

@@ -18,7 +18,7 @@ from chaffinch.detect.ridge import LabelledVectors
 from chaffinch.detect.sample_texts import read_texts
 from chaffinch.pipeline.columns import load_labels
 from chaffinch.pipeline.progress import Progress
-from chaffinch.pipeline.steps import StepReport
+from chaffinch.pipeline.steps import StepReport, lacks_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.confusion import CONFUSION, CONFUSION_SCHEMA
 from chaffinch.storage.findings import SCOPE_MISLABELS, write_issues
@@ -79,14 +79,6 @@ def find_mislabels(root: Path, settings: FindSettings, progress: Progress) -> St
     return StepReport(
         n_flagged={kind: rows.issue_type.count(kind) for kind in (MISLABEL, AMBIGUOUS_CLASS)},
         figures={"confused pairs of classes": len(pairs), **samples.left_out},
-    )
-
-
-def lacks_vectors(root: Path) -> StepReport:
-    """Say that a step needs vectors, and how they come."""
-    return StepReport(
-        left_out="it compares embedding vectors, and there are none",
-        command=f"chaffinch scan SOURCE -w {root} --embedder NAME",
     )
 
 

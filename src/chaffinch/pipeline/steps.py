@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from chaffinch.settings import FindSettings
 from chaffinch.storage.findings import STEPS
@@ -24,6 +25,14 @@ class StepReport:
     """Why the step, or a part of it, did not run; None if all of it did."""
     command: str | None = None
     """The command that brings what was lacking; None if nothing was."""
+
+
+def lacks_vectors(root: Path) -> StepReport:
+    """Say that a step needs vectors, and how they come."""
+    return StepReport(
+        left_out="it compares embedding vectors, and there are none",
+        command=f"chaffinch scan SOURCE -w {root} --embedder NAME",
+    )
 
 
 class StepState(Enum):

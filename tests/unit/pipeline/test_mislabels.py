@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from chaffinch.pipeline.find import find
-from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.pipeline.steps import StepReport
 from chaffinch.settings import FindSettings
 from chaffinch.storage.export import read_exported
-from chaffinch.storage.folder import WorkspaceFolder
-from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, write_vectors
 
+MakeWorkspace = Callable[[Mapping[str, int], np.ndarray | None], Path]
 SETTINGS = FindSettings(only=("mislabels",))
-
-
-def small_picture(path: Path, number: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), (number % 256, number // 256, 7)).save(path)
-
-
-def workspace(tmp_path: Path, classes: Mapping[str, int], vectors: np.ndarray | None) -> Path:
-    """Scan one-coloured pictures, so many of each class, and give them vectors in the order of their keys."""
-    number = 0
-    for name, count in classes.items():
-        for _ in range(count):
-            small_picture(tmp_path / f"data/{name}/{number:04}.png", number)
-            number += 1
-    scan(tmp_path / "ws", SourceSpec(locations=(str(tmp_path / "data"),)))
-    if vectors is not None:
-        folder = WorkspaceFolder(tmp_path / "ws")
-        generation = folder.published()
-        info = EmbedderInfo(name="test", dim=vectors.shape[1], fingerprint="1", semantic_threshold=None)
-        tables = write_vectors(folder, generation, [vectors], name="test", shape=vectors.shape)
-        folder.publish(
-            generation,
-            tables={**generation.tables, **tables},
-            info={**generation.info, EMBEDDERS: {"test": asdict(info)}},
-        )
-    return tmp_path / "ws"
 
 
 def found(root: Path) -> StepReport:
@@ -55,14 +25,14 @@ def found(root: Path) -> StepReport:
 
 
 @pytest.fixture
-def planted(tmp_path: Path) -> Path:
+def planted(make_workspace: MakeWorkspace) -> Path:
     """Two classes of 20; the third cat has the vector of a dog. A class of 2, and a dog without a vector."""
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1, 2], [20, 20, 2])
     truth[2] = 1
     vectors = np.eye(3, 16)[truth] + rng.normal(0, 0.15, (42, 16))
     vectors[39] = 0
-    return workspace(tmp_path, {"cat": 20, "dog": 20, "emu": 2}, vectors)
+    return make_workspace({"cat": 20, "dog": 20, "emu": 2}, vectors)
 
 
 def test_find__flags_and_shows_who_says_so(planted: Path) -> None:
@@ -90,23 +60,23 @@ def test_find__again_gives_the_same_rows(planted: Path) -> None:
     assert read_exported(planted, "issues").equals(first)
 
 
-def test_find__without_vectors_says_what_brings_them(tmp_path: Path) -> None:
-    report = found(workspace(tmp_path, {"cat": 6, "dog": 6}, None))
+def test_find__without_vectors_says_what_brings_them(make_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    report = found(make_workspace({"cat": 6, "dog": 6}, None))
     assert report.left_out == "it compares embedding vectors, and there are none"
     assert report.command == f"chaffinch scan SOURCE -w {tmp_path / 'ws'} --embedder NAME"
 
 
-def test_find__without_two_classes_is_left_out(tmp_path: Path) -> None:
-    report = found(workspace(tmp_path, {"cat": 6, "dog": 2}, np.random.default_rng(0).normal(size=(8, 4))))
+def test_find__without_two_classes_is_left_out(make_workspace: MakeWorkspace) -> None:
+    report = found(make_workspace({"cat": 6, "dog": 2}, np.random.default_rng(0).normal(size=(8, 4))))
     assert report.left_out == "there are not two labels with at least 5 images each"
 
 
-def test_find__confused_classes_are_a_table(tmp_path: Path) -> None:
+def test_find__confused_classes_are_a_table(make_workspace: MakeWorkspace) -> None:
     rng = np.random.default_rng(1)
     truth = np.repeat(np.arange(5), 20)
     truth[[0, 1, 2, 3, 20, 21, 22, 23]] = [1, 1, 1, 1, 0, 0, 0, 0]
     vectors = np.eye(5, 16)[truth] + rng.normal(0, 0.1, (100, 16))
-    root = workspace(tmp_path, dict.fromkeys("abcde", 20), vectors)
+    root = make_workspace(dict.fromkeys("abcde", 20), vectors)
     assert found(root).n_flagged["mislabel"] == 8
     (row,) = read_exported(root, "confusion").to_pylist()
     assert (row["class_a"], row["class_b"], row["n_a"], row["n_b"]) == ("a", "b", 20, 20)
