@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAX_INSTALL_BYTES = 850_000_000
-"""The promise of README.md: everything that `pip install chaffinch` brings."""
+"""The promise of README.md: everything that `pip install chaffinch` brings. Bytecode is not counted, since it
+is not brought but made, by pip or by the first import."""
 
 
 @pytest.mark.slow
@@ -23,7 +24,16 @@ def test_install__core_is_below_850_megabytes(
     site = next((venv / "lib").glob("python*/site-packages"))
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
-        [*pip, "--python", str(venv / "bin" / "python"), "install", "--retries", "10", str(ROOT)],
+        [
+            *pip,
+            "--python",
+            str(venv / "bin" / "python"),
+            "install",
+            "--no-compile",
+            "--retries",
+            "10",
+            str(ROOT),
+        ],
         capture_output=True,
         text=True,
         check=False,

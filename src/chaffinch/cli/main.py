@@ -22,6 +22,7 @@ from chaffinch.cli.demo import demo
 from chaffinch.cli.find import find, issues
 from chaffinch.cli.imports import import_app
 from chaffinch.cli.leaks import leaks
+from chaffinch.cli.models import models_app
 from chaffinch.cli.output import hint, remarks_as_json, write_any_name
 from chaffinch.cli.policy import policy_app
 from chaffinch.cli.resolve import resolve
@@ -139,7 +140,7 @@ VERBS = (
 )
 for _verb in VERBS:
     app.command()(_reporting_interruptions(_verb))
-for _group in (import_app, policy_app, vl):
+for _group in (import_app, models_app, policy_app, vl):
     app.add_typer(_group)
 
 

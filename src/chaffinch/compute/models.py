@@ -50,6 +50,8 @@ class ModelCard:
     """In a few words."""
     dim: int
     """Length of a vector."""
+    size_mb: int
+    """Size of the file, about."""
     licence: str
     """Of the weights."""
     preprocessing: Preprocessing
@@ -69,6 +71,7 @@ MODELS = (
         name="dinov2-small",
         good_at="near duplicates, outliers, labels of fine classes",
         dim=384,
+        size_mb=23,
         licence="Apache-2.0",
         preprocessing=Preprocessing(),
         output="last_hidden_state",
@@ -79,6 +82,7 @@ MODELS = (
         name="clip-vit-b32",
         good_at="what a picture shows, across styles; weaker on near duplicates",
         dim=512,
+        size_mb=352,
         licence="MIT",
         preprocessing=Preprocessing(mean=CLIP_MEAN, std=CLIP_STD),
         output="image_embeds",
@@ -93,6 +97,7 @@ MODELS = (
         name="mobilenet-v2",
         good_at="ImageNet-like classes; small and fast",
         dim=1280,
+        size_mb=4,
         licence="Apache-2.0",
         preprocessing=Preprocessing(scale=1.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
         output="embedding",

@@ -7,9 +7,10 @@ from pathlib import Path
 from chaffinch.compute.descriptor import NAME as DESCRIPTOR
 from chaffinch.compute.descriptor import descriptor_embedder
 from chaffinch.compute.embedding import Embedder
-from chaffinch.compute.models import MODELS
+from chaffinch.compute.models import MODELS, ModelCard, model_named
 from chaffinch.compute.onnx import onnx_embedder
 from chaffinch.errors import UsageError
+from chaffinch.formats.hub import cached_file
 from chaffinch.formats.vector_file import VectorFile, open_vectors
 from chaffinch.pipeline.embed import EmbedReport, embed_rest
 from chaffinch.pipeline.own_vectors import PREFIX, attach_vectors
@@ -85,10 +86,10 @@ def open_embedder(spec: str) -> Embedder:
     """Open the embedder that `spec` names; loads its weights.
 
     Args:
-        spec: ``descriptor``, ``onnx:FILE``, or a file whose name ends in ``.onnx``.
+        spec: ``descriptor``, ``onnx:FILE``, a file whose name ends in ``.onnx``, or a known model's name.
 
     Raises:
-        UsageError: If nothing is called that.
+        UsageError: If nothing is called that, or the model is not in the cache.
         SourceError: If the file cannot serve.
     """
     if spec == DESCRIPTOR:
@@ -98,7 +99,19 @@ def open_embedder(spec: str) -> Embedder:
         return onnx_embedder(Path(rest))
     if spec.endswith(".onnx"):
         return onnx_embedder(Path(spec))
+    card = model_named(spec)
+    if card is not None:
+        return _open_model(card)
     raise UsageError(
         f"no embedder is called {spec!r}",
         hint=f"take {SPELLINGS}, or one of {', '.join(card.name for card in MODELS)}",
     )
+
+
+def _open_model(card: ModelCard) -> Embedder:
+    """Open a known model from the cache; a scan downloads nothing by itself."""
+    path = cached_file(card.hub) if card.hub else None
+    if path is None:
+        how = f"chaffinch models get {card.name}" if card.hub else "name its file: --embedder onnx:FILE"
+        raise UsageError(f"the model {card.name} is not here yet", hint=how)
+    return onnx_embedder(path, card=card, spec=card.name)
