@@ -14,12 +14,13 @@ import numpy as np
 from chaffinch.errors import SourceError
 from chaffinch.formats import names
 from chaffinch.formats.location import FileStats, absolute_uri, joined, member_stamp, open_binary, unreadable
+from chaffinch.formats.source import Source
 from chaffinch.formats.zip_directory import ZipMember, read_directory
 from chaffinch.identity import NO_SPLIT, check_split_name, path_text
-from chaffinch.records import ClassEntry, ObjectRef, SampleRef
+from chaffinch.records import SampleRef
 
 
-class ZipSource:
+class ZipSource(Source):
     """A zip file of images."""
 
     def __init__(self, location: str, *, dataset: str, split: str | None = None) -> None:
@@ -64,14 +65,6 @@ class ZipSource:
                 size_bytes=member.size_bytes,
                 stamp=member_stamp(stamp, where),
             )
-
-    def classes(self) -> list[ClassEntry]:
-        """Return nothing: a zip declares no class table."""
-        return []
-
-    def objects(self) -> Iterator[ObjectRef]:
-        """Yield nothing: a zip of images holds no boxes."""
-        return iter(())
 
     def _survey(self) -> tuple[list[str], Counter[int]]:
         """Return the splits, and how often each repeated name stands there, by digest."""

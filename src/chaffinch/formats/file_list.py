@@ -18,8 +18,9 @@ from chaffinch.errors import IdentityError, SourceError, TableError
 from chaffinch.formats import names
 from chaffinch.formats.list_rows import ListColumns, ListRow, csv_rows, open_text, parquet_rows, text_rows
 from chaffinch.formats.location import FileStats, absolute_uri, joined, local_path, open_binary, unreadable
+from chaffinch.formats.source import Source
 from chaffinch.identity import NO_SPLIT, check_split_name, path_text
-from chaffinch.records import ClassEntry, ObjectRef, SampleRef
+from chaffinch.records import SampleRef
 
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".parquet")
 """Endings of files that may be a list of images."""
@@ -27,7 +28,7 @@ LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".parquet")
 _PROBED_ROWS = 100
 
 
-class ListSource:
+class ListSource(Source):
     """A list of image files."""
 
     def __init__(self, location: str, *, dataset: str, split: str | None = None) -> None:
@@ -58,14 +59,6 @@ class ListSource:
         with self._rows() as (columns, rows):
             for row in rows:
                 yield self._ref(row, columns, base=base, look=look, seen=seen)
-
-    def classes(self) -> list[ClassEntry]:
-        """Return nothing: a list declares no class table."""
-        return []
-
-    def objects(self) -> Iterator[ObjectRef]:
-        """Yield nothing: a list of images holds no boxes."""
-        return iter(())
 
     def check(self) -> None:
         """Read the first rows, to find early that this is no list.

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from chaffinch.formats import names
 from chaffinch.formats.location import Listing, absolute_uri, joined, list_folder, trimmed, unreadable
+from chaffinch.formats.source import Source
 from chaffinch.identity import NO_SPLIT, check_split_name, path_text
-from chaffinch.records import ClassEntry, ObjectRef, SampleRef
+from chaffinch.records import SampleRef
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class _Level:
     """Names not yet visited."""
 
 
-class FolderSource:
+class FolderSource(Source):
     """A folder of image files.
 
     The label is the first folder below the split's root, as torchvision's ImageFolder has it; files that lie
@@ -65,14 +66,6 @@ class FolderSource:
         for split in splits:
             yield from self._refs_below(f"{split}/", split=split, skip=())
         yield from self._refs_below("", split=self._split or NO_SPLIT, skip=splits)
-
-    def classes(self) -> list[ClassEntry]:
-        """Return nothing: folders declare no class table."""
-        return []
-
-    def objects(self) -> Iterator[ObjectRef]:
-        """Yield nothing: folders hold no boxes."""
-        return iter(())
 
     def holds_images(self, below: str = "") -> bool:
         """Tell whether an image lies anywhere below a folder; stops at the first."""

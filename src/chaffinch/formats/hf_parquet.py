@@ -21,8 +21,9 @@ from chaffinch.errors import SourceError
 from chaffinch.formats.location import FileStats, absolute_uri, joined, member_stamp, open_binary, unreadable
 from chaffinch.formats.parquet_rows import open_parquet
 from chaffinch.formats.shards import Shard
+from chaffinch.formats.source import Source
 from chaffinch.identity import check_split_name, path_text
-from chaffinch.records import ClassEntry, ObjectRef, SampleRef
+from chaffinch.records import ClassEntry, SampleRef
 
 _IMAGE_NAMES = ("image", "img", "jpg", "png", "picture", "bytes")
 _LABEL_NAMES = ("label", "labels", "fine_label", "class", "target", "cls")
@@ -42,7 +43,7 @@ class ImageColumns:
     """Names of the integer labels; empty where the schema does not tell."""
 
 
-class HfParquetSource:
+class HfParquetSource(Source):
     """One or more Parquet files that hold encoded images."""
 
     def __init__(self, shards: Sequence[Shard], *, dataset: str) -> None:
@@ -78,10 +79,6 @@ class HfParquetSource:
             return []
         columns, _ = self._read_schema(self._shards[0])
         return [ClassEntry(n, str(n), name) for n, name in enumerate(columns.class_names)]
-
-    def objects(self) -> Iterator[ObjectRef]:
-        """Yield nothing: boxes have no common form there."""
-        return iter(())
 
     def _read_schema(self, shard: Shard) -> tuple[ImageColumns, int]:
         try:

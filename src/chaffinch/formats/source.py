@@ -36,8 +36,8 @@ class Source(Protocol):
 
     def classes(self) -> list[ClassEntry]:
         """Return the class table that the format itself declares; empty where it declares none."""
-        ...
+        return []
 
     def objects(self) -> Iterator[ObjectRef]:
         """Stream the annotated boxes; empty where the format has none."""
-        ...
+        return iter(())

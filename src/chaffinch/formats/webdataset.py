@@ -31,8 +31,9 @@ from chaffinch.formats.location import (
     unreadable,
 )
 from chaffinch.formats.shards import Shard
+from chaffinch.formats.source import Source
 from chaffinch.identity import NO_SPLIT, check_split_name, path_text
-from chaffinch.records import ClassEntry, ObjectRef, SampleRef
+from chaffinch.records import SampleRef
 
 JSON_LABELS = ("label", "cls", "class", "class_id", "target", "given_label")
 """Keys of a sample's `.json` that hold its label; the first one there counts."""
@@ -53,7 +54,7 @@ class _Group:
     """Content of the files that may hold a label, by ending."""
 
 
-class TarSource:
+class TarSource(Source):
     """One or more uncompressed tar files of images."""
 
     def __init__(self, shards: Sequence[Shard], *, dataset: str, split: str | None = None) -> None:
@@ -84,14 +85,6 @@ class TarSource:
         seen = names.SeenNames()
         for shard in self._shards:
             yield from self._shard_refs(shard, inner_splits, seen)
-
-    def classes(self) -> list[ClassEntry]:
-        """Return nothing: a tar declares no class table."""
-        return []
-
-    def objects(self) -> Iterator[ObjectRef]:
-        """Yield nothing: WebDataset has no common form for boxes."""
-        return iter(())
 
     def _inner_splits(self) -> list[str]:
         """Return the top folders that are splits, where a single tar says nothing of its own."""
