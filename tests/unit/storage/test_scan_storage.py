@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from chaffinch.errors import IdentityError, WorkspaceError
 from chaffinch.records import Measurement, SampleRef
 from chaffinch.storage.folder import Generation, WorkspaceFolder
-from chaffinch.storage.plan import Planner, ScanPlan
+from chaffinch.storage.plan import KnownSamples, Planner, ScanPlan, text_digests
 from chaffinch.storage.samples import read_thumbs, remove_unused_thumbs, settle_image_ids, write_samples
 from chaffinch.storage.shards import (
     forget_pending,
@@ -231,6 +232,29 @@ def test_plan__list_that_failed_half_way_leaves_nothing_once_corrected(folder: W
         plan_only(folder, broken_list())
     scan(folder, [make_ref("old.jpg"), make_ref("right.jpg")])
     assert {k: r["sample_id"] for k, r in rows(folder).items()} == {"train/old.jpg": 0, "train/right.jpg": 1}
+
+
+def test_known_samples__the_later_entry_of_a_key_counts() -> None:
+    known = KnownSamples(3)
+    known.put(["train/b", "train/a"], ["1", "1"], np.array([7, 8]))
+    known.put(["train/b"], ["2"], np.array([9]))
+    known.settle()
+    assert len(known) == 2
+    ids, same = known.look_up(text_digests(["train/a", "train/b", "train/c"]), ["1", "1", "1"])
+    assert (ids.tolist(), same.tolist()) == ([8, 9, -1], [True, False, False])
+
+
+def test_known_samples__take_little_memory() -> None:
+    n, block = 100_000, 5_000
+    tracemalloc.start()
+    known = KnownSamples(n)
+    for start in range(0, n, block):
+        names = [f"train/{number}" for number in range(start, start + block)]
+        known.put(names, names, np.arange(start, start + block))
+    known.settle()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 75 * n
 
 
 def test_plan__same_key_twice_is_refused(folder: WorkspaceFolder) -> None:
