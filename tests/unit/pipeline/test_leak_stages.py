@@ -97,3 +97,13 @@ def test_finding__of_a_leak_is_the_same_whichever_copies_there_are(ws: Path, tmp
     assert {key: after[key] for key in after.keys() & before.keys()} == {
         key: before[key] for key in ("train/2.bmp", "train/3.bmp", "val/4.bmp", "val/6.bmp")
     }
+
+
+def test_report_leaks__spells_kept_rows_as_a_later_manifest_does(ws: Path, tmp_path: Path) -> None:
+    stage(ws, "exact")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("image_path,split,user_tags,user_action\n6.bmp,val,,none\n")
+    settings = LeakSettings(methods=("perceptual",))
+    report = report_leaks(ws, ("train", "val"), settings=settings, manifest=manifest).files[0]
+    spelled = {(row.method, row.test_image) for row in read_leak_rows(report) if row.test_key == "val/6.bmp"}
+    assert spelled == {("exact", "6.bmp"), ("perceptual", "6.bmp")}

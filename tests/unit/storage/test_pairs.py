@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.storage import pairs as pairs_module
-from chaffinch.storage.pairs import MAX_EXPANDED_MEMBERS, PairSet, count_stars, expand_pairs
+from chaffinch.storage.pairs import MAX_EXPANDED_MEMBERS, PairSet, count_stars, expand_pairs, transforms_of
 
 Pair = tuple[int, int]
 
@@ -183,3 +184,19 @@ def test_expand_pairs__says_where_the_transform_runs_the_other_way() -> None:
     between = list(expand_pairs(pairs, side))
     assert [b.sample_a.tolist() + b.sample_b.tolist() for b in between] == [[7, 3], [5, 9]]
     assert [b.is_swapped.tolist() for b in between] == [[False], [True]]
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        (None, (2, 5, "rotate_270+wider_crop")),
+        ([-1, -1, 1, -1, -1, 0], (5, 2, "rotate_90+crop")),
+        ([-1, -1, 0, -1, -1, 1], (2, 5, "rotate_270+wider_crop")),
+    ],
+)
+def test_transforms_of__says_how_the_second_comes_out_of_the_first(
+    side: list[int] | None, expected: tuple[int, int, str]
+) -> None:
+    pairs = replace(pair_set([[5], [2]], [(0, 1)]), transform=("rotate_90+crop",))
+    (block,) = expand_pairs(pairs, _array(side))
+    assert (block.sample_a[0], block.sample_b[0], transforms_of(pairs, block)[0]) == expected
