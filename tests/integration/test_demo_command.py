@@ -37,6 +37,10 @@ def test_demo__twice(commands, table_rows, tmp_path) -> None:
     assert counts["label conflicts"] == (len(plants["label_conflict"]),) * 2
     n_broken = sum(len(plants[kind]) for kind in ("truncated", "empty", "not_an_image"))
     assert counts["broken files"] == (n_broken, n_broken)
+    for kind in ("blur", "dark", "bright"):
+        assert counts[kind] == (len(plants[kind]),) * 2, kind
+    assert counts["wrong label"][0] == len(plants["wrong_label"])
+    assert counts["outlier"][0] == len(plants["outlier"])
     rows = table_rows("samples", tmp_path / "demo" / "workspace")
     assert sum(row["outcome"] == "broken" for row in rows) == n_broken
     reports = tmp_path / "demo" / "workspace" / "reports"

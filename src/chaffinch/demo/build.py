@@ -66,7 +66,8 @@ _VAL_SHARE = 0.3
 _MIN_CONTRAST = 14.0
 """Smallest standard deviation of luma (0..255) of a crop: flat sky says nothing about its photograph."""
 _CELL_MARGIN = 0.08
-_LONGER_SIDE_PX = (208, 352)
+_MEAN_LUMA = (45.0, 205.0)
+"""Mean luma (0..255) of a crop: outside of it a picture is dark or bright by nature."""
 _JPEG_QUALITY = (88, 95)
 
 
@@ -184,9 +185,9 @@ def _originals(rng: random.Random) -> list[_Original]:
                 hint="pip install 'chaffinch[demo]'",
             ) from error
         originals += [
-            _Original(photograph.label, _enlarged(crop, rng), rng.randint(*_JPEG_QUALITY))
+            _Original(photograph.label, crop, rng.randint(*_JPEG_QUALITY))
             for crop in _crops(image, photograph, rng)
-            if ImageStat.Stat(crop.convert("L")).stddev[0] >= _MIN_CONTRAST
+            if _says_something(crop)
         ]
     rng.shuffle(originals)
     return originals
@@ -200,12 +201,9 @@ def _crops(image: Image.Image, photograph: _Photograph, rng: random.Random) -> I
         yield image.crop((left + trims[0], top + trims[1], left + cell_w - trims[2], top + cell_h - trims[3]))
 
 
-def _enlarged(crop: Image.Image, rng: random.Random) -> Image.Image:
-    scale = rng.randint(*_LONGER_SIDE_PX) / max(crop.size)
-    size = (round(crop.width * scale), round(crop.height * scale))
-    large = crop.resize(size, Image.Resampling.LANCZOS)
-    # Enlarging softens; sharpening keeps sound pictures apart from those that are blurred on purpose.
-    return large.filter(ImageFilter.UnsharpMask(radius=scale, percent=120, threshold=0))
+def _says_something(crop: Image.Image) -> bool:
+    luma = ImageStat.Stat(crop.convert("L"))
+    return luma.stddev[0] >= _MIN_CONTRAST and _MEAN_LUMA[0] <= luma.mean[0] <= _MEAN_LUMA[1]
 
 
 def _files(originals: Sequence[_Original], rng: random.Random) -> Iterator[_File]:

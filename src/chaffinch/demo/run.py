@@ -7,14 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaffinch.demo.build import IMAGES_FOLDER, build_demo_dataset
-from chaffinch.demo.truth import FLAGGED_KINDS, TRUTH_FILE, DemoFindings, TruthRow, compare_with_truth
+from chaffinch.demo.truth import QUALITY_KINDS, TRUTH_FILE, DemoFindings, TruthRow, compare_with_truth
 from chaffinch.errors import UsageError
 from chaffinch.formats.leak_csv import read_leak_rows
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.scan import SourceSpec
 from chaffinch.pipeline.whole_run import CleanReport, clean, leak_report_path
+from chaffinch.settings import ScanSettings
 from chaffinch.storage.export import read_exported
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT
+
+EMBEDDER = "descriptor"
+"""What makes the vectors: it needs no model, and the demo's classes differ in colour and texture."""
+
+
+FLAGGED_BY = {
+    "quality": QUALITY_KINDS,
+    "mislabels": ("mislabel",),
+    "outliers": ("outlier", "label_outlier"),
+}
+"""Issue types that each step flags and the demo plants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +66,19 @@ def run_demo(folder: Path, *, progress: Progress) -> DemoReport:
         raise UsageError("holds something else", where=str(folder), hint="name a new folder with --to")
     truth = build_demo_dataset(dataset)
     images = dataset / IMAGES_FOLDER
-    cleaned = clean(workspace, SourceSpec(locations=(str(images),), dataset="demo"), progress=progress)
+    cleaned = clean(
+        workspace,
+        SourceSpec(locations=(str(images),), dataset="demo"),
+        settings=ScanSettings(embedder=EMBEDDER),
+        progress=progress,
+    )
     leaks = leak_report_path(workspace, ("train", "val"))
     found = DemoFindings(
         leak_pairs={(row.train_key, row.test_key) for row in read_leak_rows(leaks)},
         duplicate_groups=_groups_within_splits(workspace),
         label_conflicts=_groups(workspace, LABEL_CONFLICT),
         broken=_broken(workspace),
-        flagged=_flagged(workspace),
+        flagged=_flagged(workspace, cleaned),
     )
     return DemoReport(
         rows=compare_with_truth(truth, found),
@@ -99,12 +116,12 @@ def _groups_within_splits(workspace: Path) -> list[set[str]]:
     return groups
 
 
-def _flagged(workspace: Path) -> dict[str, set[str]]:
-    """Return keys by issue type, for the types that a step looked for."""
-    flagged: dict[str, set[str]] = defaultdict(set)
+def _flagged(workspace: Path, cleaned: CleanReport) -> dict[str, set[str]]:
+    """Return keys by issue type, for the types that a step looked for, now or in an earlier run."""
+    done = [found.step for found in cleaned.found if found.report is None or found.report.left_out is None]
+    flagged: dict[str, set[str]] = {name: set() for step in done for name in FLAGGED_BY.get(step, ())}
     for row in read_exported(workspace, "issues").to_pylist():
-        if row["issue_type"] in FLAGGED_KINDS.values():
-            flagged[row["issue_type"]].add(row["key"])
+        flagged.setdefault(row["issue_type"], set()).add(row["key"])
     return flagged
 
 

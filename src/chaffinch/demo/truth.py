@@ -45,12 +45,12 @@ WRONG_LABEL = "wrong_label"
 OUTLIER = "outlier"
 """Drawings among the photographs."""
 
-FLAGGED_KINDS: Mapping[str, str] = {
-    **{kind: kind for kind in QUALITY_KINDS},
-    WRONG_LABEL: "mislabel",
-    OUTLIER: "outlier",
+FLAGGED_KINDS: Mapping[str, tuple[str, ...]] = {
+    **{kind: (kind,) for kind in QUALITY_KINDS},
+    WRONG_LABEL: ("mislabel",),
+    OUTLIER: ("outlier", "label_outlier"),
 }
-"""Kinds that are flagged one by one, and the issue type that each should get."""
+"""Kinds that are flagged one by one, and the issue types of which each should get one."""
 
 SCHEMA = "chaffinch.demo_truth"
 VERSION = 2
@@ -115,7 +115,7 @@ class TruthRow:
     found: int | None
     """How many of them were found; None where nothing looked for them."""
     extra: int | None
-    """Found but not planted; None where a finding does not tell which kind it is."""
+    """Found where nothing was planted; None where a finding does not tell which kind it is."""
 
 
 def write_truth(folder: Path, truth: DemoTruth) -> None:
@@ -174,16 +174,15 @@ def compare_with_truth(truth: DemoTruth, found: DemoFindings) -> list[TruthRow]:
 
 
 def _flagged_rows(truth: DemoTruth, flagged: Mapping[str, Set[str]]) -> list[TruthRow]:
-    # The copy under another label is a wrong label too, whoever finds it.
-    is_no_surprise = {plant.path for plant in truth.of_kind(LABEL_CONFLICT)}
-    is_no_surprise |= {plant.original for plant in truth.of_kind(LABEL_CONFLICT) if plant.original}
+    # Whatever was done to an image may flag it in more than one way: that is no false alarm.
+    touched = {path for plant in truth.plants for path in (plant.path, plant.original) if path}
     rows = []
-    for kind, issue_type in FLAGGED_KINDS.items():
+    for kind, issue_types in FLAGGED_KINDS.items():
         planted = {plant.path for plant in truth.of_kind(kind)}
-        if issue_type in flagged:
-            found = flagged[issue_type]
-            extra = found - planted - (is_no_surprise if kind == WRONG_LABEL else set())
-            rows.append(TruthRow(kind, len(planted), len(planted & found), len(extra)))
+        searched = [flagged[issue_type] for issue_type in issue_types if issue_type in flagged]
+        found = set[str]().union(*searched)
+        if searched:
+            rows.append(TruthRow(kind, len(planted), len(planted & found), len(found - touched)))
         elif planted:
             rows.append(TruthRow(kind, len(planted), None, None))
     return rows

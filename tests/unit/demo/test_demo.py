@@ -96,7 +96,7 @@ def test_build__leaks_are_what_they_claim(demo: tuple[Path, DemoTruth]) -> None:
         elif plant.kind == "framed":
             border = ((copy.width - original.width) // 2, (copy.height - original.height) // 2)
             inner = copy.crop((*border, border[0] + original.width, border[1] + original.height))
-            assert border[0] == border[1] > 10 and gray_difference(original, inner) < 8
+            assert border[0] == border[1] >= 8 and gray_difference(original, inner) < 8
         elif plant.kind == "overlaid":
             thirds = (0, original.height // 3, original.width, original.height * 2 // 3)
             assert gray_difference(original.crop(thirds), copy.crop(thirds)) < 8
@@ -108,7 +108,8 @@ def test_build__leaks_are_what_they_claim(demo: tuple[Path, DemoTruth]) -> None:
 
 def test_build__cropped_copies_lie_in_their_original(demo: tuple[Path, DemoTruth]) -> None:
     root, truth = demo
-    plant = truth.of_kind("cropped")[0]
+    # The heaviest cut: of a trim of few pixels all places look alike.
+    plant = min(truth.of_kind("cropped"), key=lambda p: opened(root, p)[1].width / opened(root, p)[0].width)
     original, copy = (np.asarray(image.convert("L"), dtype=float) for image in opened(root, plant))
     height, width = copy.shape
     places = [
@@ -116,7 +117,7 @@ def test_build__cropped_copies_lie_in_their_original(demo: tuple[Path, DemoTruth
         for top in range(original.shape[0] - height + 1)
         for left in range(original.shape[1] - width + 1)
     ]
-    assert min(places) < 8 < np.median(places)
+    assert min(places) < 8 and 2 * min(places) < np.median(places)
 
 
 def test_build__faults_are_what_they_claim(demo: tuple[Path, DemoTruth]) -> None:
@@ -243,5 +244,6 @@ def test_compare__images_flagged_singly() -> None:
     flagged = {"blur": {"train/c/7", "train/c/8"}, "mislabel": {"train/d/1", "train/c/9"}}
     rows = {row.kind: row for row in compare_with_truth(SMALL, DemoFindings(flagged=flagged))}
     assert rows["blur"] == TruthRow("blur", 1, 1, 1)
-    # train/d/1 is the planted copy under another label: no surprise.
+    # Something was planted at train/d/1, so that it is flagged in another way too is no false alarm.
     assert rows["wrong_label"] == TruthRow("wrong_label", 0, 0, 1)
+    assert "outlier" not in rows
