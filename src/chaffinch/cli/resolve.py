@@ -138,8 +138,9 @@ def print_exceeded(exceeded: Sequence[Exceeded]) -> None:
 
 
 def _print_warnings(resolution: Resolution, summary: ResolveSummary, workspace: Path) -> None:
-    ids = resolution.samples.column("image_id").to_pylist()
-    if len(set(ids)) < len(ids):
+    from chaffinch.pipeline.resolve_artifacts import has_unique_ids
+
+    if not has_unique_ids(resolution):
         hint("warning: image ids stand for several images, so only the lists of each split were written")
     if summary.n_leaking and not summary.removed_by["leak"] and not summary.waivers:
         hint(

@@ -199,14 +199,21 @@ def leak_points(folder: WorkspaceFolder, generation: Generation, side: LeakSide)
     """
     points: set[Point] = set()
     for table in generation.tables:
-        head, _, scope = table.partition("/")
-        kind, _, splits = scope.partition("/")
-        if head != "issues" or not (kind == "leaks" or scope.startswith(IMPORT_SCOPE)):
+        train = train_split_of(table)
+        if train is None:
             continue
-        train = splits.partition("/")[0] if kind == "leaks" else TRAIN
         for batch in folder.batches(generation, table, columns=["key", "finding_id", "issue_type"]):
             points |= _on_side(batch.to_pylist(), train, side)
     return points
+
+
+def train_split_of(table: str) -> str | None:
+    """Return the split that is the train side of a stored table's leaks; None for a table without any."""
+    head, _, scope = table.partition("/")
+    kind, _, splits = scope.partition("/")
+    if head == "issues" and kind == "leaks":
+        return splits.partition("/")[0]
+    return TRAIN if head == "issues" and scope.startswith(IMPORT_SCOPE) else None
 
 
 def _on_side(rows: Iterable[Mapping[str, str]], train: str, side: LeakSide) -> set[Point]:

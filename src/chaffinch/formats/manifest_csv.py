@@ -8,6 +8,7 @@ spreadsheet would take for a formula gets an apostrophe before it, which reading
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -15,9 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from chaffinch.errors import TableError
 from chaffinch.formats.export_table import ExportTable, TableRow
 from chaffinch.storage.files import atomic_path
+from chaffinch.storage.plan import in_batches
 
 COLUMNS = (
     "image_id",
@@ -45,10 +51,13 @@ DECIDED = ("user_tags", "user_action", "new_label", "reviewer_name", "reviewed_a
 UNDECIDED = "none"
 """`user_action` where nobody decided: a column of empty cells breaks the guide's snippets on pandas 3."""
 
+ROWS_PER_BATCH = 1 << 15
+"""Rows that are made into text at once: few enough that their text stays below the 2 GiB of one array."""
+
 _FREE_TEXTS = ("vl_reason", "notes")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _QUOTE = '"'
-_NEEDS_QUOTES = re.compile(r'[,"\r\n]')
+_NEEDS_QUOTES = r'[,"\r\n]'
 _ACTIONS_EMPTY = frozenset(("", "nan", "null", "<na>", UNDECIDED))
 
 
@@ -127,37 +136,97 @@ def as_decision(row: Mapping[str, str]) -> ManifestDecision:
 
 
 def write_manifest(path: Path, rows: Iterable[Mapping[str, str]], *, more: Sequence[str] = ()) -> int:
-    """Write a manifest, atomically; returns the number of rows.
+    """Write a manifest of rows in memory; as `write_manifest_tables`.
 
     Args:
         path: The CSV; missing parent folders are made.
         rows: Texts by column; `row_hash` is computed, other columns that are left out are empty.
         more: Further columns behind ours.
     """
+    names = [name for name in [*COLUMNS, *more] if name != "row_hash"]
+    batches = in_batches(rows, ROWS_PER_BATCH)
+    tables = (pa.table({n: [_valid(row.get(n, "")) for row in batch] for n in names}) for batch in batches)
+    return write_manifest_tables(path, tables, more=more)
+
+
+def write_manifest_tables(path: Path, tables: Iterable[pa.Table], *, more: Sequence[str] = ()) -> int:
+    """Write a manifest, atomically; returns the number of rows.
+
+    Args:
+        path: The CSV; missing parent folders are made.
+        tables: Text columns, none of them with nulls; `row_hash` is computed, other columns that are left out
+            are empty.
+        more: Further columns behind ours.
+
+    Cost: about 3 us a row that nobody decided about, 20 us another; memory of one table.
+    """
     columns = [*COLUMNS, *more]
     n_rows = 0
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as out,
-    ):
-        out.write(_text(columns))
-        for row in rows:
-            n_rows += 1
-            out.write(_text(_cells(row, columns)))
+    with atomic_path(path) as temporary, temporary.open("wb") as out:
+        out.write(_lines(pa.table([[name] for name in columns], names=columns)))
+        for table in tables:
+            n_rows += len(table)
+            out.write(_lines(_complete(table, columns).select(columns)))
     return n_rows
 
 
-def _text(cells: Sequence[str]) -> str:
-    # Not csv.writer: before Python 3.13 it leaves a lone carriage return unquoted, which splits the row.
-    quoted = (f'"{c.replace(_QUOTE, _QUOTE * 2)}"' if _NEEDS_QUOTES.search(c) else c for c in cells)
-    return ",".join(quoted) + "\n"
+def _valid(text: str) -> str:
+    """Return a text that UTF-8 can hold, with backslashes for what could not be decoded."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _cells(row: Mapping[str, str], columns: Sequence[str]) -> list[str]:
-    complete = {**row, "user_action": row.get("user_action") or UNDECIDED}
-    complete["row_hash"] = decision_hash(as_decision(complete))
-    complete |= {name: without_formula(complete.get(name, "")) for name in _FREE_TEXTS}
-    return [complete.get(name, "") for name in columns]
+def _complete(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    empty = pa.repeat("", len(table))
+    texts = {name: table.column(name) if name in table.column_names else empty for name in columns}
+    action = texts["user_action"]
+    texts["user_action"] = pc.if_else(pc.equal(action, ""), UNDECIDED, action)
+    texts["row_hash"] = _row_hashes(pa.table(texts))
+    for name in _FREE_TEXTS:
+        is_formula = pc.match_substring_regex(texts[name], rf"^[{re.escape(''.join(_FORMULA))}]")
+        quoted = pc.binary_join_element_wise("'", texts[name], "")
+        texts[name] = pc.if_else(is_formula, quoted, texts[name])
+    return pa.table(texts)
+
+
+def _row_hashes(table: pa.Table) -> pa.Array:
+    """Return `decision_hash` of each row; rows that nobody touched share theirs."""
+    label = table.column("new_label")
+    conditions = [
+        pc.equal(table.column("user_tags"), ""),
+        pc.equal(table.column("user_action"), UNDECIDED),
+        pc.or_(pc.equal(label, ""), pc.equal(label, table.column("label"))),
+        pc.equal(table.column("notes"), ""),
+    ]
+    is_untouched = functools.reduce(pc.and_, conditions)
+    touched = table.select(["user_tags", "user_action", "new_label", "label", "notes"])
+    rows = touched.filter(pc.invert(is_untouched)).to_pylist()
+    hashes = pa.array([decision_hash(as_decision(row)) for row in rows], pa.string())
+    untouched = pa.repeat(decision_hash(NOTHING_DECIDED), len(table))
+    return pc.replace_with_mask(untouched, pc.invert(is_untouched.combine_chunks()), hashes)
+
+
+def _lines(table: pa.Table) -> pa.Buffer | bytes:
+    """Return the rows as lines of CSV.
+
+    Not csv.writer: before Python 3.13 it leaves a lone carriage return unquoted, which splits the row. Not
+    Arrow's either: it quotes every text.
+    """
+    if not len(table):
+        return b""
+    cells = [_quoted(column.combine_chunks()) for column in table.columns]
+    cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
+    lines = pc.binary_join_element_wise(*cells, ",")
+    # The texts of an Arrow array lie one behind the other: joined lines are the file's bytes.
+    first, last = np.frombuffer(lines.buffers()[1], np.int32)[[lines.offset, lines.offset + len(lines)]]
+    return lines.buffers()[2][int(first) : int(last)]
+
+
+def _quoted(cells: pa.Array) -> pa.Array:
+    needs = pc.match_substring_regex(cells, _NEEDS_QUOTES)
+    if not pc.any(needs).as_py():
+        return cells
+    quoted = pc.binary_join_element_wise(_QUOTE, pc.replace_substring(cells, _QUOTE, _QUOTE * 2), _QUOTE, "")
+    return pc.if_else(needs, quoted, cells)
 
 
 def without_formula(text: str) -> str:

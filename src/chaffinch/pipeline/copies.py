@@ -143,9 +143,9 @@ def restricted(pairs: PairSet, members: np.ndarray, ruled: np.ndarray) -> PairSe
     )
 
 
-def group_pairs(groups: Sequence[Sequence[int]]) -> PairSet:
+def group_pairs(groups: Sequence[Sequence[int] | np.ndarray]) -> PairSet:
     """Return the groups of another tool, each a list of sample ids, as pairs of all their members."""
-    members = [np.unique(np.array(group, dtype=np.int64)) for group in groups]
+    members = [np.unique(np.asarray(group, dtype=np.int64)) for group in groups]
     n = len(members)
     return PairSet(
         method="semantic",

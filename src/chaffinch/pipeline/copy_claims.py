@@ -12,15 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chaffinch.curate.answers import Finding
+from chaffinch.curate.answers import Case, Finding
 from chaffinch.curate.resolve import METHOD_ORDER, Settled, looseness
 from chaffinch.pipeline.copies import beside
 from chaffinch.records import POLICY_PREFIX, Decision
 from chaffinch.storage.issues import DUPLICATE
 from chaffinch.storage.pairs import PairSet
-
-Findings = Mapping[str, Sequence[Finding]]
-Decisions = Mapping[str, Sequence[Decision]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +37,17 @@ class CopyClaims:
         return max(map(looseness, self.methods), default=-1)
 
 
-def copy_claims(findings: Findings, decisions: Decisions, searched: Iterable[str]) -> CopyClaims:
+def copy_claims(cases: Iterable[Case], searched: Iterable[str]) -> CopyClaims:
     """Return the methods of which policies remove every copy.
 
     Args:
-        findings: Of each sample, by key.
-        decisions: Those that hold, by key, oldest first.
+        cases: All samples that are copies; others may be among them.
         searched: Methods by which duplicates were searched.
     """
     copies = [
-        (key, finding, _is_removed_by_policy(finding, decisions.get(key, ())))
-        for key, own in findings.items()
-        for finding in own
+        (case.key, finding, _is_removed_by_policy(finding, case.decisions))
+        for case in cases
+        for finding in case.findings
         if finding.issue_type == DUPLICATE and finding.is_original is False
     ]
     asked = {looseness(finding.method) for _, finding, is_asked in copies if is_asked}
@@ -79,7 +75,7 @@ def kept_copies(
     pair_sets: Sequence[PairSet],
     *,
     numbers: Mapping[str, int],
-    n: int,
+    is_here: np.ndarray,
     reviewers: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the samples that stay beside a copy of themselves, and why, by key.
@@ -88,13 +84,12 @@ def kept_copies(
         claims: What is promised.
         settled: What happens to each sample, copies taken out.
         pair_sets: Duplicates by method.
-        numbers: Sample id of each key that is there.
-        n: Number of sample ids.
+        numbers: Sample id of each key in `settled` and in `claims.left`.
+        is_here: Shape (n_samples,), bool: which samples are there.
         reviewers: Who decided about a sample last, by key.
     """
-    is_left = np.zeros(n, dtype=bool)
-    for key, number in numbers.items():
-        is_left[number] = settled[key].action != "remove" if key in settled else True
+    is_left = is_here.copy()
+    is_left[[numbers[key] for key, one in settled.items() if one.action == "remove"]] = False
     is_beside = np.zeros_like(is_left)
     for pairs in pair_sets:
         if pairs.method in claims.methods:

@@ -12,7 +12,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from chaffinch.detect.verified import MIN_CORRELATION
@@ -44,6 +43,7 @@ from chaffinch.storage.findings import PHASH_THRESHOLDS, leak_scope, read_pairs,
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.pairs import PairSet, count_stars
+from chaffinch.storage.samples import rows_of_keys
 
 DEFAULT_METHODS = ("exact", "perceptual", "verified")
 """Methods searched when none are named."""
@@ -273,11 +273,9 @@ class _Writing:
 
     def _thumbnails(self, sections: Sequence[MethodSection]) -> dict[str, bytes | None]:
         shown = {key for s in sections for p in s.shown for key in (p.pair.train_key, p.pair.test_key)}
-        ids: dict[str, int] = {}
-        wanted = pa.array(sorted(shown), type=pa.string())
-        for batch in self.folder.batches(self.generation, "samples", columns=["key", "sample_id"]):
-            hits = batch.filter(pc.is_in(batch.column("key"), wanted))
-            ids.update(zip(hits.column(0).to_pylist(), hits.column(1).to_pylist(), strict=True))
+        names = sorted(shown)
+        rows = rows_of_keys(self.folder.files(self.generation, "samples"), names).tolist()
+        ids = {name: row for name, row in zip(names, rows, strict=True) if row >= 0}
         pictures = Thumbnails(self.folder, self.generation).encoded(list(ids.values()))
         return dict(zip(ids, pictures, strict=True))
 

@@ -7,14 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from chaffinch.formats.leak_csv import rows_to_keep
 from chaffinch.records import LEAK_TYPES, LeakPair
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import PairBlock, PairSet, expand_pairs, transforms_of
-from chaffinch.storage.samples import RowGatherer
+from chaffinch.storage.samples import RowGatherer, rows_of_keys
 
 _COLUMNS = ["key", "image_path", "uri", "given_label"]
 
@@ -64,14 +62,13 @@ class LeakRows:
             )
 
     def _spelled(self, keys: set[str]) -> dict[str, str]:
-        wanted = pa.array(sorted(keys), type=pa.string())
-        found: dict[str, str] = {}
-        for batch in self._folder.batches(
-            self._generation, "samples", columns=["sample_id", "key", "image_path"]
-        ):
-            for row in batch.filter(pc.is_in(batch.column("key"), wanted)).to_pylist():
-                found[row["key"]] = self._spelling.get(row["sample_id"], row["image_path"])
-        return found
+        names = sorted(keys)
+        rows = rows_of_keys(self._folder.files(self._generation, "samples"), names)
+        if not (rows >= 0).any():
+            return {}
+        paths = self._samples.take(rows[rows >= 0]).column("image_path").to_pylist()
+        found = ((name, row) for name, row in zip(names, rows.tolist(), strict=True) if row >= 0)
+        return {name: self._spelling.get(row, path) for (name, row), path in zip(found, paths, strict=True)}
 
     def _block(self, pairs: PairSet, block: PairBlock) -> Iterator[LeakPair]:
         train, test = self._described(block.sample_a), self._described(block.sample_b)

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from chaffinch.curate.answers import Case, Finding, ResolveSettings
+from chaffinch.curate.answers import Case, ResolveSettings
 from chaffinch.curate.attach import Attached, attach
 from chaffinch.curate.labels import Labels
-from chaffinch.curate.policy import LeakSide
-from chaffinch.curate.policy_apply import Point, leak_points
 from chaffinch.curate.resolve import Settled, looseness, settle
 from chaffinch.curate.state import SubjectState, fold, standing
 from chaffinch.detect.groups import rank_of
 from chaffinch.pipeline.copies import NOT_RULED, CopyRules, copies_to_remove, group_pairs
 from chaffinch.pipeline.copy_claims import CopyClaims, copy_claims, kept_copies
+from chaffinch.pipeline.found_issues import FoundIssues, found_issues
 from chaffinch.pipeline.resolve_choices import remembered
-from chaffinch.records import Decision, LoggedDecision
+from chaffinch.records import LoggedDecision
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.findings import SCOPE_DUPLICATES, read_pairs, scopes
-from chaffinch.storage.folder import Generation, WorkspaceFolder
-from chaffinch.storage.issues import DUPLICATE
+from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
+from chaffinch.storage.issues import DUPLICATE, LEAK
 from chaffinch.storage.pairs import PairSet
-from chaffinch.storage.samples import VANISHED
+from chaffinch.storage.samples import VANISHED, rows_of_keys
 
 SAMPLE_COLUMNS = [
     "sample_id",
@@ -38,28 +37,10 @@ SAMPLE_COLUMNS = [
     "split",
     "split_row",
     "image_path",
-    "rel_path",
     "member",
     "given_label",
-    "outcome",
-    "error",
     "width",
     "height",
-    "bytes_digest",
-    "pixels_digest",
-]
-_ISSUE_COLUMNS = [
-    "key",
-    "object_id",
-    "finding_id",
-    "issue_type",
-    "confidence",
-    "suggested_label",
-    "group_id",
-    "is_original",
-    "reason",
-    "source",
-    "method",
 ]
 _FEWEST_ISSUES_BUT = (DUPLICATE,)
 """Issue types that do not count against an image among its copies: all of them have it."""
@@ -78,11 +59,11 @@ class Resolution:
     samples: pa.Table
     """The samples that are there, `SAMPLE_COLUMNS`, by `sample_id`; vanished ones are left out."""
     settled: dict[str, Settled]
-    """By key; samples that are not there were said nothing about."""
+    """By key, in the order of the samples; nothing happens to those that are not in it."""
     states: dict[str, SubjectState]
     """What the log says, by key."""
-    issues: dict[str, list[dict[str, Any]]]
-    """Issues of whole images by key, surest first."""
+    issues: FoundIssues
+    """Issues of whole images."""
     last_copies: list[str] = field(default_factory=list)
     """Keys of samples that should go as copies, and stay since no copy of them does; sorted."""
     claims: CopyClaims = field(default_factory=CopyClaims)
@@ -96,6 +77,15 @@ class Resolution:
         """Return what happens to a sample."""
         return self.settled[key].action if key in self.settled else "none"
 
+    def places(self, keys: Iterable[str]) -> np.ndarray:
+        """Return the rows of `samples` that have these keys, all of which are there; shape (N,), int64."""
+        wanted = pa.array(list(keys), pa.string())
+        hits = pc.index_in(self.samples.column("key"), value_set=wanted).combine_chunks()
+        is_hit = pc.is_valid(hits)
+        places = np.empty(len(wanted), dtype=np.int64)
+        places[hits.filter(is_hit).to_numpy()] = np.flatnonzero(is_hit.to_numpy(zero_copy_only=False))
+        return places
+
 
 def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolution:
     """Resolve a workspace; reads only.
@@ -107,17 +97,16 @@ def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolutio
     Raises:
         WorkspaceError: If no scan has ended yet.
 
-    Cost: memory of all decisions and issues, and about 1 KB a sample.
+    Cost: see benchmarks/results/resolve_scale.json.
     """
     settings, folder = settings or remembered(root), WorkspaceFolder(root)
     generation = folder.published()
     samples = _samples(folder, generation)
-    attached = _attached(samples, list(open_log(root).read()))
-    by_key: dict[str, list[LoggedDecision]] = defaultdict(list)
-    for entry in attached.log:
-        by_key[entry.decision.key].append(entry)
-    issues = _issues(folder, generation)
-    findings = _findings(folder, generation, issues)
+    numbers = samples.column("sample_id").to_numpy()
+    is_here = np.zeros(generation.n_samples, dtype=bool)
+    is_here[numbers] = True
+    attached = _attached(folder, generation, is_here, log=list(open_log(root).read()))
+    issues = found_issues(folder, generation, is_here)
     resolution = Resolution(
         dataset=generation.dataset,
         source=generation.source,
@@ -129,87 +118,85 @@ def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolutio
         reattached=attached.moved,
         unattached=attached.lost,
     )
-    for key, label in zip(
-        samples.column("key").to_pylist(), samples.column("given_label").to_pylist(), strict=True
-    ):
-        if key in findings or key in by_key:
-            case = Case(key, label, tuple(findings.get(key, ())), _held(by_key.get(key, ())))
-            resolution.settled[key] = settle(case, settings)
+    by_key: dict[str, list[LoggedDecision]] = defaultdict(list)
+    for entry in attached.log:
+        by_key[entry.decision.key].append(entry)
+    spoken = rows_of_keys(folder.files(generation, "samples"), list(by_key))
+    spoken = spoken[(spoken >= 0) & is_here[spoken]]
+    if settings.leak_side is not None:
+        spoken = np.concatenate([spoken, issues.sample_id[issues.of_type(LEAK)]])
+    places = np.searchsorted(numbers, np.unique(spoken))
+    labels = Labels.of(folder, generation)
+    for case in _cases(resolution, by_key, places, labels=labels):
+        resolution.settled[case.key] = settle(case, settings)
+    copies = np.searchsorted(numbers, np.unique(issues.sample_id[issues.is_copy()]))
+    cases = _cases(resolution, by_key, copies, labels=labels)
     pair_sets = _pair_sets(folder, generation)
-    _settle_copies(resolution, findings, by_key, pair_sets=pair_sets, n=generation.n_samples)
+    resolution.claims = copy_claims(cases, [pairs.method for pairs in pair_sets])
+    _settle_copies(resolution, places, pair_sets, is_here=is_here)
     return resolution
 
 
 def _samples(folder: WorkspaceFolder, generation: Generation) -> pa.Table:
-    table = folder.read(generation, "samples", columns=SAMPLE_COLUMNS)
-    gone = [
-        outcome == "missing" and error == VANISHED
-        for outcome, error in zip(
-            table.column("outcome").to_pylist(), table.column("error").to_pylist(), strict=True
+    """Return the samples that are there; one part at a time, since a filter copies."""
+    parts = []
+    for path in folder.files(generation, "samples"):
+        with open_table(path) as file:
+            told = file.read(columns=["outcome", "error"])
+            table = file.read(columns=SAMPLE_COLUMNS)
+        is_gone = pc.and_(
+            pc.equal(told.column("outcome"), "missing"), pc.equal(told.column("error"), VANISHED)
         )
-    ]
-    return table.filter(pa.array([not g for g in gone], pa.bool_()))
+        is_gone = pc.fill_null(is_gone, False)
+        parts.append(table.filter(pc.invert(is_gone)) if pc.any(is_gone).as_py() else table)
+    return pa.concat_tables(parts)
 
 
-def _held(entries: Sequence[LoggedDecision]) -> tuple[Decision, ...]:
-    return tuple(standing(entries)) if entries else ()
+def _attached(
+    folder: WorkspaceFolder, generation: Generation, is_here: np.ndarray, *, log: list[LoggedDecision]
+) -> Attached:
+    """Follow decisions to samples that were moved; contents are looked at only where a key is gone."""
+    keys = list(dict.fromkeys(entry.decision.key for entry in log))
+    rows = rows_of_keys(folder.files(generation, "samples"), keys)
+    there = (rows >= 0) & is_here[rows]
+    digests: dict[str, str | None] = {
+        key: None for key, is_there in zip(keys, there, strict=True) if is_there
+    }
+    if len(digests) < len(keys):
+        wanted = {e.decision.content_digest for e in log if e.decision.key not in digests}
+        texts = pa.array(sorted(filter(None, wanted)), pa.string())
+        digests |= _with_content(folder, generation, is_here, wanted=texts)
+    return attach(log, digests)
 
 
-def _attached(samples: pa.Table, log: list[LoggedDecision]) -> Attached:
-    digests = (
-        pixels or encoded
-        for pixels, encoded in zip(
-            samples.column("pixels_digest").to_pylist(),
-            samples.column("bytes_digest").to_pylist(),
-            strict=True,
-        )
-    )
-    return attach(log, dict(zip(samples.column("key").to_pylist(), digests, strict=True)))
-
-
-def _issues(folder: WorkspaceFolder, generation: Generation) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    batches = (
-        batch
-        for table in sorted(t for t in generation.tables if t.startswith("issues/"))
-        for batch in folder.batches(generation, table, columns=_ISSUE_COLUMNS)
-    )
-    for row in chain.from_iterable(batch.to_pylist() for batch in batches):
-        if row["object_id"] is None:
-            found[row["key"]].append(row)
-    for rows in found.values():
-        rows.sort(key=lambda r: (-(r["confidence"] or 0.0), r["issue_type"], r["source"], r["finding_id"]))
-    return dict(found)
-
-
-def _findings(
-    folder: WorkspaceFolder, generation: Generation, issues: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> dict[str, list[Finding]]:
-    labels = Labels.of(folder, generation)
-    one_side: tuple[LeakSide, ...] = ("test", "train")
-    sides = {side: leak_points(folder, generation, side) for side in one_side}
-    found: dict[str, list[Finding]] = {}
-    for key, rows in issues.items():
-        # The surest row of a finding comes first, and stands for it.
-        unique = {row["finding_id"]: row for row in reversed(rows)}
-        found[key] = [_finding(row, labels, (key, row["finding_id"]), sides=sides) for row in unique.values()]
+def _with_content(
+    folder: WorkspaceFolder, generation: Generation, is_here: np.ndarray, *, wanted: pa.Array
+) -> dict[str, str | None]:
+    """Return key and content digest of the samples with one of these contents."""
+    found: dict[str, str | None] = {}
+    columns = ["sample_id", "key", "pixels_digest", "bytes_digest"]
+    for batch in folder.batches(generation, "samples", columns=columns, rows=1 << 16):
+        content = pc.coalesce(batch.column("pixels_digest"), batch.column("bytes_digest"))
+        is_there = pa.array(is_here[batch.column("sample_id").to_numpy()])
+        is_wanted = pc.and_(is_there, pc.is_in(content, value_set=wanted))
+        keys = batch.column("key").filter(is_wanted).to_pylist()
+        found.update(zip(keys, content.filter(is_wanted).to_pylist(), strict=True))
     return found
 
 
-def _finding(
-    row: Mapping[str, Any], labels: Labels, point: Point, *, sides: Mapping[LeakSide, set[Point]]
-) -> Finding:
-    suggested = row["suggested_label"]
-    return Finding(
-        finding_id=row["finding_id"],
-        issue_type=row["issue_type"],
-        confidence=row["confidence"] or 0.0,
-        suggested_label=None if suggested is None else labels.spelled(suggested),
-        method=row["method"] or "",
-        group=None if row["group_id"] is None else f"{row['source']}\t{row['group_id']}",
-        is_original=row["is_original"],
-        leak_sides=frozenset(side for side, points in sides.items() if point in points),
-    )
+def _cases(
+    resolution: Resolution,
+    by_key: Mapping[str, Sequence[LoggedDecision]],
+    places: np.ndarray,
+    *,
+    labels: Labels,
+) -> Iterator[Case]:
+    """Yield what is known of the samples in these rows of `Resolution.samples`."""
+    rows = resolution.samples.select(["sample_id", "key", "given_label"]).take(pa.array(places))
+    findings = resolution.issues.findings(rows.column("sample_id").to_numpy(), labels)
+    columns = (rows.column(name).to_pylist() for name in ("key", "given_label"))
+    for key, label, own in zip(*columns, findings, strict=True):
+        yield Case(key, label, own, tuple(standing(by_key.get(key, ()))))
 
 
 def _pair_sets(folder: WorkspaceFolder, generation: Generation) -> list[PairSet]:
@@ -224,66 +211,61 @@ def _pair_sets(folder: WorkspaceFolder, generation: Generation) -> list[PairSet]
 
 
 def _settle_copies(
-    resolution: Resolution,
-    findings: Mapping[str, list[Finding]],
-    log: Mapping[str, Sequence[LoggedDecision]],
-    *,
-    pair_sets: list[PairSet],
-    n: int,
+    resolution: Resolution, places: np.ndarray, pair_sets: list[PairSet], *, is_here: np.ndarray
 ) -> None:
-    """Settle the duplicates among the survivors, and note what is promised about them, in place."""
-    keys = resolution.samples.column("key").to_pylist()
-    numbers = dict(zip(keys, resolution.samples.column("sample_id").to_pylist(), strict=True))
-    decisions = {key: _held(log.get(key, ())) for key in findings}
-    resolution.claims = copy_claims(findings, decisions, [pairs.method for pairs in pair_sets])
+    """Settle the duplicates among the survivors, and note which stay, in place.
+
+    Args:
+        resolution: With everything else settled.
+        places: Rows of the samples that are.
+        pair_sets: The duplicates found.
+        is_here: Shape (n_samples,), bool.
+    """
     if any(settled.copy_method for settled in resolution.settled.values()):
-        _take_out_copies(resolution, findings, pair_sets, numbers=numbers, n=n)
+        _take_out_copies(resolution, places, pair_sets, n=len(is_here))
+    claims, settled = resolution.claims, resolution.settled
+    keys = list(dict.fromkeys([*settled, *sorted(claims.left)]))
+    rows = resolution.samples.column("sample_id").to_numpy()[resolution.places(keys)]
     kept = kept_copies(
-        resolution.claims,
-        resolution.settled,
+        claims,
+        settled,
         pair_sets,
-        numbers=numbers,
-        n=n,
+        numbers=dict(zip(keys, rows.tolist(), strict=True)),
+        is_here=is_here,
         reviewers={key: state.reviewer for key, state in resolution.states.items()},
     )
-    resolution.claims = replace(resolution.claims, kept=kept)
+    resolution.claims = replace(claims, kept=kept)
 
 
-def _take_out_copies(
-    resolution: Resolution,
-    findings: Mapping[str, list[Finding]],
-    pair_sets: list[PairSet],
-    *,
-    numbers: Mapping[str, int],
-    n: int,
-) -> None:
-    """Take out the copies that should go, in place."""
-    foreign = list(_foreign_groups(findings, numbers))
+def _take_out_copies(resolution: Resolution, places: np.ndarray, pair_sets: list[PairSet], *, n: int) -> None:
+    """Take out the copies that should go, in place; `places` are the rows of the settled."""
+    foreign = _foreign_groups(resolution.issues)
     every = [*pair_sets, *([group_pairs(foreign)] if foreign else [])]
-    out = copies_to_remove(every, _rules(resolution, findings, numbers, n=n))
-    for key, number in numbers.items():
+    numbers = resolution.samples.column("sample_id").to_numpy()
+    out = copies_to_remove(every, _rules(resolution, numbers[places], n=n))
+    changed = np.flatnonzero(out.is_removed[numbers] | out.is_last[numbers])
+    keys = resolution.samples.column("key").take(pa.array(changed)).to_pylist()
+    for key, number in zip(keys, numbers[changed].tolist(), strict=True):
         if out.is_removed[number]:
             settled = resolution.settled.get(key, Settled(key))
             resolution.settled[key] = replace(
                 settled, action="remove", new_label=None, reasons=(DUPLICATE,), lacks_label=False
             )
-        elif out.is_last[number]:
+        else:
             resolution.last_copies.append(key)
     resolution.last_copies.sort()
 
 
-def _foreign_groups(findings: Mapping[str, list[Finding]], numbers: Mapping[str, int]) -> Iterator[list[int]]:
-    """Yield the duplicate groups of other tools, of which no pairs are stored."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for number, finding in _grouped(findings, numbers):
-        if finding.is_original is None and finding.group is not None:
-            groups[finding.group].append(number)
-    yield from (members for _, members in sorted(groups.items()) if len(set(members)) > 1)
+def _foreign_groups(issues: FoundIssues) -> list[np.ndarray]:
+    """Return the duplicate groups of other tools, of which no pairs are stored, as sample ids."""
+    is_unsaid = pc.is_null(issues.rows.column("is_original")).to_numpy()
+    rows = np.flatnonzero(issues.is_first & is_unsaid & (issues.group >= 0))
+    members = np.unique(np.stack([issues.group[rows], issues.sample_id[rows]]), axis=1)
+    starts = np.flatnonzero(np.diff(members[0], prepend=-1))
+    return [group for group in np.split(members[1], starts[1:]) if len(group) > 1]
 
 
-def _rules(
-    resolution: Resolution, findings: Mapping[str, list[Finding]], numbers: Mapping[str, int], *, n: int
-) -> CopyRules:
+def _rules(resolution: Resolution, spoken: np.ndarray, *, n: int) -> CopyRules:
     rules = CopyRules(
         is_alive=np.zeros(n, dtype=bool),
         looseness=np.full(n, NOT_RULED, dtype=np.int64),
@@ -293,9 +275,8 @@ def _rules(
         is_by_person=np.zeros(n, dtype=bool),
         rank=np.arange(n),
     )
-    rules.is_alive[list(numbers.values())] = True
-    for key, settled in resolution.settled.items():
-        place = numbers[key]
+    rules.is_alive[resolution.samples.column("sample_id").to_numpy()] = True
+    for settled, place in zip(resolution.settled.values(), spoken.tolist(), strict=True):
         rules.is_alive[place] = settled.action != "remove"
         rules.is_kept[place] = settled.is_kept
         rules.is_waived[place] = settled.waiver is not None
@@ -305,39 +286,29 @@ def _rules(
             # stays, also where the one that it was found by is gone.
             level = NOT_RULED if settled.is_copy_by_person else resolution.claims.looseness
             rules.looseness[place] = max(looseness(settled.copy_method), level)
-    _put_originals(rules, findings, numbers)
-    return replace(rules, rank=_rank(resolution.samples, findings, rules))
+    _put_originals(rules, resolution.issues)
+    return replace(rules, rank=_rank(resolution.samples, resolution.issues, rules))
 
 
-def _put_originals(
-    rules: CopyRules, findings: Mapping[str, list[Finding]], numbers: Mapping[str, int]
-) -> None:
+def _put_originals(rules: CopyRules, issues: FoundIssues) -> None:
     """Let the original of each group with a copy that should go stand for election too, in place."""
-    asked: dict[str | None, int] = defaultdict(lambda: NOT_RULED)
-    for number, finding in _grouped(findings, numbers):
-        asked[finding.group] = max(asked[finding.group], int(rules.looseness[number]))
-    for number, finding in _grouped(findings, numbers):
-        if finding.is_original:
-            rules.original_looseness[number] = max(rules.original_looseness[number], asked[finding.group])
+    rows = np.flatnonzero(issues.is_first & (issues.group >= 0))
+    groups, members = issues.group[rows], issues.sample_id[rows]
+    asked = np.full(int(groups.max(initial=-1)) + 1, NOT_RULED, dtype=np.int64)
+    np.maximum.at(asked, groups, rules.looseness[members])
+    is_original = pc.fill_null(issues.rows.column("is_original"), False).to_numpy()[rows]
+    np.maximum.at(rules.original_looseness, members[is_original], asked[groups[is_original]])
 
 
-def _grouped(
-    findings: Mapping[str, list[Finding]], numbers: Mapping[str, int]
-) -> Iterator[tuple[int, Finding]]:
-    """Yield the findings that belong to a group, with the sample id of each."""
-    for key, own in findings.items():
-        yield from ((numbers[key], f) for f in own if f.group is not None and key in numbers)
-
-
-def _rank(samples: pa.Table, findings: Mapping[str, list[Finding]], rules: CopyRules) -> np.ndarray:
+def _rank(samples: pa.Table, issues: FoundIssues, rules: CopyRules) -> np.ndarray:
     """Rank all samples for being kept; see the module `copies`."""
     n = len(rules.is_alive)
     at = samples.column("sample_id").to_numpy()
-    keys = samples.column("key").to_pylist()
-    n_issues, pixels, by_key = (np.zeros(n, dtype=np.int64) for _ in range(3))
-    n_issues[at] = [sum(f.issue_type not in _FEWEST_ISSUES_BUT for f in findings.get(k, ())) for k in keys]
+    counted = issues.is_first & ~issues.of_type(*_FEWEST_ISSUES_BUT)
+    n_issues = np.bincount(issues.sample_id[counted], minlength=n)
+    pixels, by_key = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     sides = [samples.column(name).fill_null(0).to_numpy().astype(np.int64) for name in ("width", "height")]
     pixels[at] = sides[0] * sides[1]
-    by_key[at[np.argsort(np.array(keys, dtype=object), kind="stable")]] = np.arange(len(keys))
+    by_key[at[pc.sort_indices(samples.column("key")).to_numpy()]] = np.arange(len(at))
     is_last = rules.is_by_person & (rules.looseness >= 0)
     return rank_of(is_last, ~rules.is_kept, n_issues, -pixels, by_key)

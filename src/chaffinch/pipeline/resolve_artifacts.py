@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from chaffinch.apply.lists import ChangedSample, ListsSpec, folder_rows, write_lists
 from chaffinch.curate.policy import Limit, Policy
 from chaffinch.curate.resolve import Settled, Waiver
-from chaffinch.curate.state import NOTHING, SubjectState
 from chaffinch.formats.location import local_path
-from chaffinch.formats.manifest_csv import write_manifest
+from chaffinch.formats.manifest_csv import write_manifest_tables
 from chaffinch.identity import is_canonical_int, order_splits, path_from_text
+from chaffinch.pipeline.final_manifest import manifest_tables
 from chaffinch.pipeline.resolve import Resolution
 from chaffinch.storage.issues import LEAK
 
@@ -80,31 +83,26 @@ class ResolveSummary:
 
 def summarise(resolution: Resolution) -> ResolveSummary:
     """Count what happens to the samples of a resolution."""
+    issues, given = resolution.issues, resolution.samples.column("given_label")
     summary = ResolveSummary(len(resolution.samples))
-    before: Counter[str] = Counter()
-    after: Counter[str] = Counter()
-    removed: Counter[str] = Counter()
-    for key, given in _keys_and_labels(resolution):
-        settled = resolution.settled.get(key)
-        label = NO_LABEL if given is None else given
-        before[label] += 1
-        summary.n_leaking += any(row["issue_type"] == LEAK for row in resolution.issues.get(key, ()))
-        if settled is None:
-            after[label] += 1
-            continue
+    summary.n_leaking = len(np.unique(issues.sample_id[issues.of_type(LEAK)]))
+    counts = pc.value_counts(pc.fill_null(given, NO_LABEL)).to_pylist()
+    before = Counter({row["values"]: row["counts"] for row in counts})
+    after, removed = before.copy(), Counter[str]()
+    places = resolution.places(resolution.settled)
+    labels = pc.fill_null(given.take(pa.array(places)), NO_LABEL).to_pylist()
+    for settled, label in zip(resolution.settled.values(), labels, strict=True):
         _count(summary, settled)
         if settled.action == "remove":
             removed[label] += 1
-        else:
-            after[settled.new_label or label] += 1
-    labels = sorted(before.keys() | after.keys())
-    summary.classes = [ClassBalance(x, before[x], after[x], removed[x]) for x in labels]
+            after[label] -= 1
+        elif settled.new_label:
+            after[label] -= 1
+            after[settled.new_label] += 1
+    summary.classes = [
+        ClassBalance(x, before[x], after[x], removed[x]) for x in sorted(before.keys() | after.keys())
+    ]
     return summary
-
-
-def _keys_and_labels(resolution: Resolution) -> Iterator[tuple[str, str | None]]:
-    columns = (resolution.samples.column(name).to_pylist() for name in ("key", "given_label"))
-    return zip(*columns, strict=True)
 
 
 def _count(summary: ResolveSummary, settled: Settled) -> None:
@@ -148,102 +146,77 @@ def write_artifacts(resolution: Resolution, target: Path) -> list[Path]:
     The same decisions give the same bytes.
     """
     manifest = target / f"{resolution.dataset}_final_cleaning_manifest.csv"
-    more = ("split_row", "resolution", "key")
     has_integer_labels = _has_integer_labels(resolution)
-    write_manifest(manifest, _manifest_rows(resolution, is_whole=has_integer_labels), more=more)
-    ids = resolution.samples.column("image_id").to_pylist()
+    tables = manifest_tables(resolution, is_whole=has_integer_labels)
+    write_manifest_tables(manifest, tables, more=("split_row", "resolution", "key"))
     rows = _folder_rows(resolution)
     spec = ListsSpec(
         dataset=resolution.dataset,
-        splits=tuple(order_splits(resolution.samples.column("split").to_pylist())),
+        splits=tuple(order_splits(pc.unique(resolution.samples.column("split")).to_pylist())),
         has_integer_labels=has_integer_labels,
-        has_folder_rows=bool(rows),
-        has_unique_ids=len(set(ids)) == len(ids),
+        has_folder_rows=rows is not None,
+        has_unique_ids=has_unique_ids(resolution),
     )
     return [manifest, *write_lists(target, spec, list(_changed(resolution, rows)))]
 
 
+def has_unique_ids(resolution: Resolution) -> bool:
+    """Tell whether no two samples have the same image id."""
+    ids = resolution.samples.column("image_id")
+    return bool(pc.count_distinct(ids).as_py() == len(ids))
+
+
 def _has_integer_labels(resolution: Resolution) -> bool:
-    labels = set(resolution.samples.column("given_label").to_pylist())
+    labels = set(pc.unique(resolution.samples.column("given_label")).to_pylist())
     new = {s.new_label for s in resolution.settled.values() if s.new_label is not None}
     return bool(labels) and None not in labels and all(map(is_canonical_int, labels | new))
 
 
-def _changed(resolution: Resolution, rows: Mapping[str, int]) -> Iterator[ChangedSample]:
-    columns = ("key", "image_id", "split", "split_row")
-    values = (resolution.samples.column(name).to_pylist() for name in columns)
-    for key, image_id, split, split_row in zip(*values, strict=True):
-        settled = resolution.settled.get(key)
-        if settled is None or settled.action not in ("remove", "relabel"):
-            continue
-        label = settled.new_label if settled.action == "relabel" else None
-        yield ChangedSample(str(image_id), split, split_row, rows.get(key), label)
+def _changed(resolution: Resolution, rows: np.ndarray | None) -> Iterator[ChangedSample]:
+    """Yield the samples that are removed or relabelled, in order."""
+    changed = {k: s for k, s in resolution.settled.items() if s.action in ("remove", "relabel")}
+    places = np.sort(resolution.places(changed))
+    part = resolution.samples.select(["key", "image_id", "split", "split_row"]).take(pa.array(places))
+    of_folder = np.full(len(places), -1) if rows is None else rows[places]
+    columns = (part.column(number).to_pylist() for number in range(part.num_columns))
+    for key, image_id, split, split_row, folder_row in zip(*columns, of_folder.tolist(), strict=True):
+        label = changed[key].new_label if changed[key].action == "relabel" else None
+        yield ChangedSample(str(image_id), split, split_row, None if folder_row < 0 else folder_row, label)
 
 
-def _folder_rows(resolution: Resolution) -> dict[str, int]:
-    """Return the row of each image in torchvision's ImageFolder of its split; empty for other sources."""
+def _folder_rows(resolution: Resolution) -> np.ndarray | None:
+    """Return the row of each image in torchvision's ImageFolder of its split, -1 for those passed over.
+
+    None for sources other than image folders.
+    """
     uris = [*resolution.source.get("locations", ()), *resolution.source.get("splits", {}).values()]
-    places = [local_path(path_from_text(uri)) for uri in uris]
-    members = set(resolution.samples.column("member").to_pylist())
-    if not places or members != {""} or not all(place and Path(place).is_dir() for place in places):
-        return {}
-    names = (resolution.samples.column(n).to_pylist() for n in ("split", "key", "rel_path"))
-    by_split: dict[str, list[tuple[str, str]]] = {}
-    for split, key, rel_path in zip(*names, strict=True):
-        by_split.setdefault(split, []).append((key, rel_path))
-    found: dict[str, int] = {}
-    for images in by_split.values():
-        rows = folder_rows([rel_path for _, rel_path in images])
-        found |= {key: row for (key, _), row in zip(images, rows, strict=True) if row is not None}
+    folders = [local_path(path_from_text(uri)) for uri in uris]
+    members = pc.unique(resolution.samples.column("member")).to_pylist()
+    if not folders or members != [""] or not all(place and Path(place).is_dir() for place in folders):
+        return None
+    splits, keys = resolution.samples.column("split"), resolution.samples.column("key")
+    found = np.full(len(splits), -1, dtype=np.int64)
+    for split in pc.unique(splits).to_pylist():
+        n_rows = 0
+        for places, own in _by_class_folder(keys, np.flatnonzero(pc.equal(splits, split).to_numpy())):
+            rows = folder_rows([key.partition("/")[2] for key in own.to_pylist()])
+            found[places] = [-1 if row is None else n_rows + row for row in rows]
+            n_rows += sum(row is not None for row in rows)
     return found
 
 
-def _manifest_rows(resolution: Resolution, *, is_whole: bool) -> Iterator[dict[str, str]]:
-    columns = ("key", "image_id", "image_path", "split", "split_row", "given_label")
-    values = (resolution.samples.column(name).to_pylist() for name in columns)
-    for key, image_id, image_path, split, split_row, label in zip(*values, strict=True):
-        settled = resolution.settled.get(key, Settled(key))
-        state = resolution.states.get(key, NOTHING)
-        yield {
-            "image_id": str(image_id),
-            "image_path": image_path,
-            "dataset": resolution.dataset,
-            "split": split,
-            "label": label or "",
-            **_flags(resolution.issues.get(key, ())),
-            "user_tags": ",".join(state.tags),
-            "user_action": settled.action,
-            # Integer labels go out in every row, so that the column stays one of integers.
-            "new_label": settled.new_label or ((label or "") if is_whole else ""),
-            "reviewer_name": ", ".join(settled.who) or state.reviewer,
-            "reviewed_at": state.reviewed_at,
-            "notes": state.note,
-            "split_row": "" if split_row is None else str(split_row),
-            "resolution": _words(settled, state),
-            "key": key,
-        }
-
-
-def _flags(issues: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the columns about findings: all types, and what the surest one says."""
-    if not issues:
-        return {}
-    first = issues[0]
-    return {
-        "vl_flag_type": ";".join(dict.fromkeys(row["issue_type"] for row in issues)),
-        "vl_confidence": "" if first["confidence"] is None else f"{first['confidence']:.6g}",
-        "vl_suggested_label": next((r["suggested_label"] for r in issues if r["suggested_label"]), ""),
-        "vl_reason": first["reason"],
-    }
-
-
-def _words(settled: Settled, state: SubjectState) -> str:
-    if settled.disagreement:
-        return f"open: {settled.disagreement}"
-    if settled.action == "remove":
-        return f"removed for {', '.join(settled.reasons)}"
-    if settled.waiver is not None:
-        return f"leak waived by {settled.waiver.who}"
-    if settled.lacks_label:
-        return "to be relabelled, without a label"
-    return "" if settled.action in ("none", "keep") else settled.action
+def _by_class_folder(
+    keys: pa.ChunkedArray, places: np.ndarray
+) -> Iterator[tuple[np.ndarray, pa.ChunkedArray]]:
+    """Yield rows and keys of each class folder of a split, folders in order; a whole split takes too much."""
+    keys = keys.take(pa.array(places))
+    heads = pc.struct_field(pc.extract_regex(keys, r"^[^/]*/(?P<head>[^/]*)"), "head")
+    folders = heads.combine_chunks().dictionary_encode()
+    codes = folders.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    places, keys = places[order], keys.take(pa.array(order))
+    bounds = np.searchsorted(codes[order], np.arange(len(folders.dictionary) + 1))
+    names = [path_from_text(text) for text in folders.dictionary.to_pylist()]
+    for number in sorted(range(len(names)), key=names.__getitem__):
+        start, stop = bounds[number : number + 2].tolist()
+        yield places[start:stop], keys.slice(start, stop - start)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from chaffinch.errors import SourceError
 from chaffinch.identity import object_key, sample_key
 from chaffinch.records import ObjectRef
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.plan import in_batches
+from chaffinch.storage.samples import rows_of_keys
 from chaffinch.storage.schema import OBJECTS_SCHEMA
 
 OBJECTS_PER_BATCH = 65_536
@@ -38,32 +39,23 @@ def write_objects(
     """
 
     def tables() -> Iterator[pa.Table]:
-        numbers: dict[str, int] = {}
         start = 0
         for batch in in_batches(objects, OBJECTS_PER_BATCH):
-            numbers = numbers or _sample_numbers(samples)
-            yield _table(batch, numbers, start)
+            yield _table(batch, samples, start)
             start += len(batch)
 
     return folder.write_table(generation, "objects", tables(), schema=OBJECTS_SCHEMA)
 
 
-def _sample_numbers(samples: Sequence[Path]) -> dict[str, int]:
-    numbers: dict[str, int] = {}
-    for path in samples:
-        table = pq.read_table(path, columns=["key", "sample_id"])
-        numbers.update(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
-    return numbers
-
-
-def _table(batch: list[ObjectRef], numbers: dict[str, int], start: int) -> pa.Table:
+def _table(batch: list[ObjectRef], samples: Sequence[Path], start: int) -> pa.Table:
     keys = [sample_key(o.split, o.rel_path) for o in batch]
-    for key, item in zip(keys, batch, strict=True):
-        if key not in numbers:
-            raise SourceError(f"annotation {item.annotation_id} names the image {key!r}, which is not there")
+    numbers = rows_of_keys(samples, keys)
+    for row in np.flatnonzero(numbers < 0)[:1].tolist():
+        what = f"annotation {batch[row].annotation_id} names the image {keys[row]!r}, which is not there"
+        raise SourceError(what)
     columns = {
         "object_id": range(start, start + len(batch)),
-        "sample_id": [numbers[key] for key in keys],
+        "sample_id": numbers,
         "key": [object_key(key, o.annotation_id) for key, o in zip(keys, batch, strict=True)],
         "annotation_id": [o.annotation_id for o in batch],
         "given_label": [o.given_label for o in batch],

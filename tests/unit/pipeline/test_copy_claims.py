@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chaffinch.curate.answers import Finding
+import numpy as np
+
+from chaffinch.curate.answers import Case, Finding
 from chaffinch.curate.resolve import Settled, Waiver
 from chaffinch.pipeline.copies import group_pairs
 from chaffinch.pipeline.copy_claims import CopyClaims, copy_claims, kept_copies
@@ -22,11 +24,16 @@ def said(finding: Finding, action: str, *, origin: str = "policy:house@1", time:
     return replace(base, action=action)  # type: ignore[arg-type]
 
 
+def claims_of(findings: dict[str, list[Finding]], decisions: dict[str, list[Decision]]) -> CopyClaims:
+    cases = (Case(k, None, tuple(own), tuple(decisions.get(k, ()))) for k, own in findings.items())
+    return copy_claims(cases, SEARCHED)
+
+
 def test_copy_claims__all_methods_up_to_the_loosest_that_is_removed_without_exception() -> None:
     exact, perceptual, verified = copy("exact"), copy("perceptual"), copy("verified")
     findings = {"a": [exact], "b": [perceptual], "c": [verified]}
     removes = {"a": [said(exact, "remove")], "b": [said(perceptual, "remove")]}
-    claims = copy_claims(findings, removes, SEARCHED)
+    claims = claims_of(findings, removes)
     assert claims.methods == ("exact", "perceptual")
     assert claims.left == {"c"}
     assert claims.looseness == 1
@@ -34,24 +41,24 @@ def test_copy_claims__all_methods_up_to_the_loosest_that_is_removed_without_exce
 
 def test_copy_claims__a_stricter_method_that_is_left_ends_the_claim() -> None:
     exact, perceptual = copy("exact"), copy("perceptual")
-    claims = copy_claims({"a": [exact], "b": [perceptual]}, {"b": [said(perceptual, "remove")]}, SEARCHED)
+    claims = claims_of({"a": [exact], "b": [perceptual]}, {"b": [said(perceptual, "remove")]})
     assert claims.methods == ()
     assert claims.looseness == -1
 
 
 def test_copy_claims__a_method_that_found_nothing_is_claimed_only_below_one_that_did() -> None:
     perceptual = copy("perceptual")
-    claims = copy_claims({"b": [perceptual]}, {"b": [said(perceptual, "remove")]}, SEARCHED)
+    claims = claims_of({"b": [perceptual]}, {"b": [said(perceptual, "remove")]})
     assert claims.methods == ("exact", "perceptual")
-    assert copy_claims({}, {}, SEARCHED) == CopyClaims()
+    assert claims_of({}, {}) == CopyClaims()
 
 
 def test_copy_claims__only_policies_count_and_the_newest_word() -> None:
     exact = copy("exact")
     person = [said(exact, "remove", origin="person")]
-    assert copy_claims({"a": [exact]}, {"a": person}, SEARCHED).methods == ()
+    assert claims_of({"a": [exact]}, {"a": person}).methods == ()
     changed = [said(exact, "remove"), said(exact, "keep", origin="policy:kind@1", time="2")]
-    assert copy_claims({"a": [exact]}, {"a": changed}, SEARCHED).methods == ()
+    assert claims_of({"a": [exact]}, {"a": changed}).methods == ()
 
 
 def test_kept_copies__name_the_reason() -> None:
@@ -64,10 +71,15 @@ def test_kept_copies__name_the_reason() -> None:
         "k7": Settled("k7", disagreement="duplicate: An: keep, Bo: remove"),
     }
     claims = CopyClaims(("exact",), left=frozenset({"k9"}))
-    assert kept_copies(claims, settled, [pairs], numbers=keys, n=12, reviewers={"k0": "An"}) == {
+    assert kept_copies(
+        claims, settled, [pairs], numbers=keys, is_here=np.arange(12) < 10, reviewers={"k0": "An"}
+    ) == {
         "k0": "An keeps it",
         "k4": "Bo keeps it though it leaks",
         "k7": "persons disagree about duplicate: An: keep, Bo: remove",
         "k9": "no policy removes it",
     }
-    assert kept_copies(CopyClaims(), settled, [pairs], numbers=keys, n=12, reviewers={}) == {}
+    assert (
+        kept_copies(CopyClaims(), settled, [pairs], numbers=keys, is_here=np.arange(12) < 10, reviewers={})
+        == {}
+    )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,7 +18,13 @@ from chaffinch.errors import IdentityError, WorkspaceError
 from chaffinch.records import Measurement, SampleRef
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.plan import KnownSamples, Planner, ScanPlan, text_digests
-from chaffinch.storage.samples import read_thumbs, remove_unused_thumbs, settle_image_ids, write_samples
+from chaffinch.storage.samples import (
+    read_thumbs,
+    remove_unused_thumbs,
+    rows_of_keys,
+    settle_image_ids,
+    write_samples,
+)
 from chaffinch.storage.shards import (
     forget_pending,
     pending_fingerprint,
@@ -375,3 +382,14 @@ def test_published__before_any_scan_says_what_to_run(tmp_path: Path) -> None:
         WorkspaceFolder(tmp_path).published()
     with pytest.raises(WorkspaceError, match="no scan of this workspace has ended"):
         WorkspaceFolder.create(tmp_path / "ws").published()
+
+
+def test_rows_of_keys__in_the_order_asked_for(folder: WorkspaceFolder) -> None:
+    rows = {"sample_id": [0, 1, 2], "key": ["all/a", "all/b", "all/ü"]}
+    paths = []
+    for number, part in enumerate((pa.table(rows).slice(0, 2), pa.table(rows).slice(2))):
+        paths.append(folder.root / f"part-{number}.parquet")
+        pq.write_table(part, paths[-1])
+    keys = ["all/ü", "all/x", "all/a", "all/ü"]
+    assert rows_of_keys(paths, keys).tolist() == [2, -1, 0, 2]
+    assert rows_of_keys(paths, []).tolist() == []
