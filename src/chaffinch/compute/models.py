@@ -7,37 +7,14 @@ unknown one takes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from chaffinch.compute.preprocessing import Preprocessing
 from chaffinch.records import HubFile
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Mean and deviation of ImageNet's training pixels, RGB on 0..1; most models are trained with them."""
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """The same of CLIP's training pictures (Radford et al., Learning Transferable Visual Models From Natural
 Language Supervision, 2021; the numbers of its published preprocessing)."""
-
-DEFAULT_SIDE = 224
-"""Side of the pictures for a model that takes any, pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """How a picture of 0..255 becomes the input of a model: (pixel * scale - mean) / std, in RGB."""
-
-    side: int = DEFAULT_SIDE
-    """Height and width, pixels."""
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
-    """Order of batch, channels, height and width."""
-    scale: float = 1 / 255
-    """Factor before the mean is taken off."""
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    """Taken off each channel."""
-    std: tuple[float, float, float] = IMAGENET_STD
-    """Each channel is divided by."""
 
 
 @dataclass(frozen=True, slots=True)

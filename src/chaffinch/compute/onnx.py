@@ -11,15 +11,15 @@ workers, and the weights are in memory once.
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chaffinch.compute.embedding import BATCH, Embed, Embedder, fingerprint_of
-from chaffinch.compute.models import DEFAULT_SIDE, ModelCard, Preprocessing, model_with_digest
+from chaffinch.compute.models import ModelCard, model_with_digest
+from chaffinch.compute.preprocessing import DEFAULT_SIDE, Preprocessing, assumption, declared
 from chaffinch.errors import SourceError
 from chaffinch.storage.vectors import EmbedderInfo
 
@@ -30,8 +30,6 @@ PREFERRED_OUTPUTS = ("embedding", "image_embeds", "pooler_output")
 """Outputs that are vectors of whole pictures wherever they occur, best first."""
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
-
-CONFIG = "preprocessor_config.json"
 
 _TRY_ANOTHER = "take another model: chaffinch models list"
 
@@ -139,59 +137,20 @@ def _worked_out(inlet: Any, path: Path, warnings: list[str]) -> Preprocessing:
     """Return the preprocessing of an unknown model; adds what was assumed to `warnings`."""
     is_nhwc = inlet.shape[3] == 3 and inlet.shape[1] != 3
     height, width = inlet.shape[1:3] if is_nhwc else inlet.shape[2:4]
-    config = _config_beside(path)
-    declared = config.get("crop_size") or config.get("size") or DEFAULT_SIDE
-    side = height if isinstance(height, int) else _side_of(declared)
+    side = height if isinstance(height, int) else DEFAULT_SIDE
     channels = inlet.shape[3] if is_nhwc else inlet.shape[1]
     fixed = [size for size in (width, channels) if isinstance(size, int)]
     if not set(fixed) <= {side, 3}:
         raise SourceError(
             f"takes pictures of shape {inlet.shape}", where=str(path), hint="an embedder takes RGB squares"
         )
-    found = Preprocessing(side=side, layout="NHWC" if is_nhwc else "NCHW")
+    assumed = Preprocessing(side=side, layout="NHWC" if is_nhwc else "NCHW")
     if inlet.type == "tensor(uint8)":
-        return replace(found, scale=1.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    if not config:
-        warnings.append(
-            f"{path.name} is not a known model and has no {CONFIG} beside it: assumed {side} x {side} RGB, "
-            f"{found.layout}, 0..1 with the mean and deviation of ImageNet"
-        )
-        return found
-    return _with_config(found, config)
-
-
-def _config_beside(path: Path) -> dict[str, Any]:
-    config = path.with_name(CONFIG)
-    try:
-        value = json.loads(config.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise SourceError(f"cannot be read: {error}", where=str(config)) from error
-    if not isinstance(value, dict):
-        raise SourceError("is not a JSON object", where=str(config))
-    return value
-
-
-def _side_of(declared: Any) -> int:
-    """Return the side that a config declares: a number, or an object of sides."""
-    if isinstance(declared, dict):
-        declared = declared.get("height") or declared.get("shortest_edge") or DEFAULT_SIDE
-    return int(declared)
-
-
-def _with_config(found: Preprocessing, config: dict[str, Any]) -> Preprocessing:
-    """Apply a preprocessor config; what it leaves out is rescaled and normalised as usual."""
-    scale = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
-    if not config.get("do_normalize", True):
-        return replace(found, scale=scale, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    mean = _three_numbers(config.get("image_mean", found.mean))
-    return replace(found, scale=scale, mean=mean, std=_three_numbers(config.get("image_std", found.std)))
-
-
-def _three_numbers(values: Any) -> tuple[float, float, float]:
-    red, green, blue = values
-    return float(red), float(green), float(blue)
+        return assumed.unscaled()
+    found = declared(path, assumed, is_side_fixed=isinstance(height, int))
+    if found is None:
+        warnings.append(assumption(path, assumed))
+    return found or assumed
 
 
 def _embed_with(session: Any, inlet: Any, output: str, preprocessing: Preprocessing) -> Embed:

@@ -9,6 +9,8 @@ from chaffinch.compute.descriptor import descriptor_embedder
 from chaffinch.compute.embedding import Embedder
 from chaffinch.compute.models import MODELS, ModelCard, model_named
 from chaffinch.compute.onnx import onnx_embedder
+from chaffinch.compute.torch_embedder import PREFIX as TORCH
+from chaffinch.compute.torch_embedder import torch_embedder
 from chaffinch.errors import UsageError
 from chaffinch.formats.hub import cached_file
 from chaffinch.formats.vector_file import VectorFile, open_vectors
@@ -20,7 +22,7 @@ from chaffinch.storage.files import remove_temporary_files
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
 
-SPELLINGS = "descriptor, onnx:FILE, vectors:FILE"
+SPELLINGS = "descriptor, onnx:FILE, torch:timm/NAME, vectors:FILE"
 """What `--embedder` takes, for messages."""
 
 
@@ -86,7 +88,8 @@ def open_embedder(spec: str) -> Embedder:
     """Open the embedder that `spec` names; loads its weights.
 
     Args:
-        spec: ``descriptor``, ``onnx:FILE``, a file whose name ends in ``.onnx``, or a known model's name.
+        spec: ``descriptor``, ``onnx:FILE``, ``torch:...``, a known model's name, or a file whose name ends
+            in ``.onnx``.
 
     Raises:
         UsageError: If nothing is called that, or the model is not in the cache.
@@ -97,6 +100,8 @@ def open_embedder(spec: str) -> Embedder:
     kind, colon, rest = spec.partition(":")
     if kind == "onnx" and colon:
         return onnx_embedder(Path(rest))
+    if spec.startswith(TORCH):
+        return torch_embedder(spec)
     if spec.endswith(".onnx"):
         return onnx_embedder(Path(spec))
     card = model_named(spec)
