@@ -10,16 +10,18 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
-from chaffinch.cli.main import app, report_error
-from chaffinch.errors import ChaffinchError
+from chaffinch.cli.main import app
+
+Shell = Callable[..., Any]
+ShellFor = Callable[[Path], Any]
+SavePictures = Callable[[Path, dict[str, int]], None]
 
 NAMES = {
     "train/cat/a.png": 1,
@@ -35,40 +37,15 @@ NAMES = {
 """val/cat/v = train/cat/a and val/dog/x = train/dog/a; the others are alone."""
 
 
-def save(folder: Path, names: dict[str, int]) -> None:
-    for name, seed in names.items():
-        small = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(small).resize((40, 40), Image.Resampling.BICUBIC).save(path)
-
-
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    save(tmp_path / "birds", NAMES)
+def source(tmp_path: Path, save_pictures: SavePictures) -> Path:
+    save_pictures(tmp_path / "birds", NAMES)
     return tmp_path / "birds"
 
 
-class Shell:
-    """Runs commands on one workspace."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-
-    def __call__(self, *words: str | Path, status: int = 0) -> str:
-        result = CliRunner().invoke(app, [*map(str, words), "-w", str(self.workspace)])
-        got, text = result.exit_code, result.output
-        if isinstance(result.exception, ChaffinchError):
-            got, text = report_error(result.exception), str(result.exception)
-        elif isinstance(result.exception, Exception):
-            raise result.exception
-        assert got == status, text
-        return text
-
-
 @pytest.fixture
-def shell(tmp_path: Path, source: Path) -> Shell:
-    run = Shell(tmp_path / "ws")
+def shell(tmp_path: Path, source: Path, shell_for: ShellFor) -> Shell:
+    run = shell_for(tmp_path / "ws")
     run("scan", source)
     run("leaks", "--between", "train", "val", "--methods", "exact,perceptual")
     return run
@@ -154,10 +131,10 @@ def test_apply__never_writes_into_the_source(decided: Shell, source: Path, tmp_p
     assert tree(source) == before
 
 
-def test_apply__spares_pictures_that_a_list_names(source: Path, tmp_path: Path) -> None:
+def test_apply__spares_pictures_that_a_list_names(source: Path, tmp_path: Path, shell_for: ShellFor) -> None:
     names = tmp_path / "list.csv"
     names.write_text("image_path,label\n" + "".join(f"{source}/{n},{n.split('/')[1]}\n" for n in NAMES))
-    shell, before = Shell(tmp_path / "ws-list"), tree(source)
+    shell, before = shell_for(tmp_path / "ws-list"), tree(source)
     shell("scan", names)
     assert "holds pictures of the source" in shell("apply", "--to", source, "--yes", status=2)
     assert tree(source) == before
@@ -182,24 +159,25 @@ def test_apply__stops_at_max_removed_with_a_table(shell: Shell, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("form", ["folder", "hf"])
 def test_apply__refuses_a_picture_that_changed_since_the_scan(
-    decided: Shell, source: Path, tmp_path: Path
+    form: str, decided: Shell, source: Path, tmp_path: Path, save_pictures: SavePictures
 ) -> None:
-    decided("apply", "--to", tmp_path / "out")
+    words = ("apply", "--to", tmp_path / "out", "--as", form)
+    decided(*words)
     before = tree(tmp_path / "out")
-    save(source, {"train/cat/b.png": 99})
-    assert "train/cat/b.png: has changed since the scan" in decided(
-        "apply", "--to", tmp_path / "out", status=1
-    )
+    save_pictures(source, {"train/cat/b.png": 99})
+    assert "train/cat/b.png: has changed since the scan" in decided(*words, status=1)
+    assert not list(tmp_path.glob(".*chaffinch*"))
     assert tree(tmp_path / "out") == before
 
 
-def test_apply__copies_out_of_an_archive(source: Path, tmp_path: Path) -> None:
+def test_apply__copies_out_of_an_archive(source: Path, tmp_path: Path, shell_for: ShellFor) -> None:
     archive = tmp_path / "birds.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for name in NAMES:
             file.write(source / name, name)
-    shell = Shell(tmp_path / "ws-zip")
+    shell = shell_for(tmp_path / "ws-zip")
     shell("scan", archive)
     shell("apply", "--to", tmp_path / "out", "--link", "hard")
     found = tree(tmp_path / "out")

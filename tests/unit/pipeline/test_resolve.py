@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from chaffinch.apply.lists import folder_rows
-from chaffinch.cli.main import app, report_error
-from chaffinch.errors import ChaffinchError
+from chaffinch.cli.main import app
 from chaffinch.workspace import Workspace
+
+Shell = Callable[..., Any]
+ShellFor = Callable[[Path], Any]
+SavePictures = Callable[[Path, dict[str, int]], None]
 
 LEAKS = "leaks: {side: test}"
 COPIES = (
@@ -24,20 +26,8 @@ COPIES = (
 )
 
 
-def picture(seed: int, size: int = 40) -> Image.Image:
-    """Return a picture that is like no other seed's."""
-    small = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
-    return Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC)
-
-
-def save(folder: Path, name: str, seed: int) -> None:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture(seed).save(path)
-
-
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def source(tmp_path: Path, save_pictures: SavePictures) -> Path:
     """cat/a = cat/b = val cat/v; dog/a = dog/b; the others are alone."""
     folder = tmp_path / "birds"
     seeds = {
@@ -52,29 +42,13 @@ def source(tmp_path: Path) -> Path:
         "val/dog/x.png": 4,
         "val/dog/y.png": 6,
     }
-    for name, seed in seeds.items():
-        save(folder, name, seed)
+    save_pictures(folder, seeds)
     return folder
 
 
-class Shell:
-    """Runs commands on one workspace."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-
-    def __call__(self, *words: str | Path, status: int = 0) -> str:
-        result = CliRunner().invoke(app, [*map(str, words), "-w", str(self.workspace)])
-        got, text = result.exit_code, result.output
-        if isinstance(result.exception, ChaffinchError):
-            got, text = report_error(result.exception), str(result.exception)
-        assert got == status, text
-        return text
-
-
 @pytest.fixture
-def shell(tmp_path: Path, source: Path) -> Shell:
-    run = Shell(tmp_path / "ws")
+def shell(tmp_path: Path, source: Path, shell_for: ShellFor) -> Shell:
+    run = shell_for(tmp_path / "ws")
     run("scan", source)
     run("find")
     run("leaks", "--between", "train", "val", "--methods", "exact")
@@ -154,9 +128,9 @@ def test_resolve__twice_gives_the_same_bytes(shell: Shell, tmp_path: Path) -> No
 
 
 def test_resolve__a_keep_given_before_the_leak_was_found_does_not_waive_it(
-    source: Path, tmp_path: Path
+    source: Path, tmp_path: Path, shell_for: ShellFor
 ) -> None:
-    run = Shell(tmp_path / "early")
+    run = shell_for(tmp_path / "early")
     run("scan", source)
     tag(run, ["val/cat/v.png"], "--tag", "outlier_valid", "--action", "keep")
     run("leaks", "--between", "train", "val", "--methods", "exact")
@@ -273,14 +247,16 @@ def test_resolve__too_many_removals_stop_it(shell: Shell, tmp_path: Path, limit:
     assert not (tmp_path / "out").exists()
 
 
-def test_resolve__a_rescan_changes_only_what_it_should(shell: Shell, source: Path, tmp_path: Path) -> None:
+def test_resolve__a_rescan_changes_only_what_it_should(
+    shell: Shell, source: Path, tmp_path: Path, save_pictures: SavePictures
+) -> None:
     tag(shell, ["train/cat/c.png"], "--action", "remove")
     tag(shell, ["val/dog/y.png"], "--action", "remove")
     shell("policy", "apply")
     shell("resolve", "--to", tmp_path / "one")
     (source / "train/cat/c.png").rename(source / "train/cat/moved.png")
     (source / "val/dog/y.png").unlink()
-    save(source, "train/dog/new.png", 9)
+    save_pictures(source, {"train/dog/new.png": 9})
     shell("scan", source)
     shell("find")
     shell("leaks", "--between", "train", "val", "--methods", "exact")
@@ -291,13 +267,15 @@ def test_resolve__a_rescan_changes_only_what_it_should(shell: Shell, source: Pat
     assert re.search(r"1 are gone; their decisions wait for them:\n +val/dog/y.png", text)
 
 
-def test_resolve__colliding_row_numbers_lose_no_innocent_train_row(tmp_path: Path) -> None:
+def test_resolve__colliding_row_numbers_lose_no_innocent_train_row(
+    tmp_path: Path, save_pictures: SavePictures, shell_for: ShellFor
+) -> None:
     """The guide saves train/3/17.jpg and val/5/17.jpg; its 4.2 reads one list for the train split."""
     source = tmp_path / "birds"
-    for row in range(6):
-        save(source, f"train/{row % 2}/{row}.png", row)
-        save(source, f"val/{row % 2}/{row}.png", 3 if row == 4 else 50 + row)
-    run = Shell(tmp_path / "ws")
+    names = {f"train/{row % 2}/{row}.png": row for row in range(6)}
+    names |= {f"val/{row % 2}/{row}.png": 3 if row == 4 else 50 + row for row in range(6)}
+    save_pictures(source, names)
+    run = shell_for(tmp_path / "ws")
     run("scan", source)
     run("leaks", "--between", "train", "val", "--methods", "exact")
     run("policy", "apply")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.pipeline.duplicates import find_duplicates
@@ -19,25 +18,18 @@ from chaffinch.pipeline.scan import ScanReport, SourceSpec, scan
 from chaffinch.settings import LeakSettings, ScanSettings
 from chaffinch.storage.export import export_table, read_exported
 
+SavePictures = Callable[[Path, dict[str, int]], None]
+
 FAST = LeakSettings(methods=("exact", "perceptual"))
 
 
-def picture(path: Path, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    blocks = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-    blocks.resize((48, 40), Image.Resampling.BICUBIC).save(path)
-
-
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(tmp_path: Path, save_pictures: SavePictures) -> Path:
     """Two classes in train and val; val/cat/9.bmp is train/cat/1.bmp, train/dog/9.bmp is train/dog/3.bmp."""
-    root = tmp_path / "data"
-    for seed, place in enumerate(("train/cat/1", "train/cat/2", "train/dog/3", "train/dog/4", "val/cat/5")):
-        picture(root / f"{place}.bmp", seed)
-    shutil.copy(root / "train/cat/1.bmp", root / "val/cat/9.bmp")
-    shutil.copy(root / "train/dog/3.bmp", root / "train/dog/9.bmp")
-    return root
+    names = {"train/cat/1.bmp": 1, "train/cat/2.bmp": 2, "train/dog/3.bmp": 3, "train/dog/4.bmp": 4}
+    names |= {"val/cat/5.bmp": 5, "val/cat/9.bmp": 1, "train/dog/9.bmp": 3}
+    save_pictures(tmp_path / "data", names)
+    return tmp_path / "data"
 
 
 def scanned(data: Path, workspace: Path) -> ScanReport:
@@ -49,11 +41,13 @@ def pairs(workspace: Path) -> list[tuple[str, str, str]]:
     return sorted((row["method"], row["key_a"], row["key_b"]) for row in rows)
 
 
-def test_scan__notices_a_file_replaced_under_the_same_size_and_time(data: Path, tmp_path: Path) -> None:
+def test_scan__notices_a_file_replaced_under_the_same_size_and_time(
+    data: Path, tmp_path: Path, save_pictures: SavePictures
+) -> None:
     scanned(data, tmp_path / "ws")
     path = data / "train/cat/2.bmp"
     before = path.stat()
-    picture(data / "new.bmp", 77)
+    save_pictures(data, {"new.bmp": 77})
     os.utime(data / "new.bmp", ns=(before.st_atime_ns, before.st_mtime_ns))
     (data / "new.bmp").replace(path)
     assert path.stat().st_size == before.st_size
@@ -70,10 +64,12 @@ def test_scan__keeps_findings_that_still_hold(data: Path, tmp_path: Path) -> Non
     assert pairs(tmp_path / "ws") == found != []
 
 
-def test_scan__drops_findings_that_do_not_hold_any_more_and_says_so(data: Path, tmp_path: Path) -> None:
+def test_scan__drops_findings_that_do_not_hold_any_more_and_says_so(
+    data: Path, tmp_path: Path, save_pictures: SavePictures
+) -> None:
     scanned(data, tmp_path / "ws")
     find_duplicates(tmp_path / "ws", settings=FAST)
-    picture(data / "train/dog/9.bmp", 78)
+    save_pictures(data, {"train/dog/9.bmp": 78})
     assert scanned(data, tmp_path / "ws").has_dropped_findings
     assert pairs(tmp_path / "ws") == []
 
@@ -111,9 +107,9 @@ def test_scan_pair__one_place_on_both_sides_is_refused(
 
 
 def test_scan_pair__takes_a_workspace_that_was_scanned_from_the_folder_above(
-    data: Path, tmp_path: Path
+    data: Path, tmp_path: Path, save_pictures: SavePictures
 ) -> None:
-    picture(data / "test/cat/6.bmp", 6)
+    save_pictures(data, {"test/cat/6.bmp": 6})
     scanned(data, tmp_path / "ws")
     places = (str(data / "train"), str(data / "val"))
     assert scan_pair(tmp_path / "ws", *places, dataset=None, settings=ScanSettings()) == ("train", "val")
@@ -132,8 +128,10 @@ def test_scan_pair__follows_splits_that_were_moved(data: Path, tmp_path: Path) -
     assert all(row["image_path"].startswith(str(tmp_path / "moved")) for row in rows)
 
 
-def test_scan_pair__does_not_let_another_split_vanish(data: Path, tmp_path: Path) -> None:
-    picture(data / "test/cat/6.bmp", 6)
+def test_scan_pair__does_not_let_another_split_vanish(
+    data: Path, tmp_path: Path, save_pictures: SavePictures
+) -> None:
+    save_pictures(data, {"test/cat/6.bmp": 6})
     scanned(data, tmp_path / "ws")
     shutil.copytree(data, tmp_path / "copy")
     places = (str(tmp_path / "copy/train"), str(tmp_path / "copy/val"))
@@ -191,11 +189,11 @@ def test_report_leaks__one_spelling_for_two_splits_is_not_taken(data: Path, tmp_
 
 
 def test_scan__killed_while_it_forgets_another_scan_never_mixes_the_two(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_pictures: SavePictures
 ) -> None:
     other = tmp_path / "other"
     for number in range(7):
-        picture(other / f"bird/{number}.bmp", 100 + number)
+        save_pictures(other, {f"bird/{number}.bmp": 100 + number})
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from chaffinch.cli.main import with_verb
 from chaffinch.pipeline.scan import SourceSpec
@@ -26,18 +24,12 @@ rules:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Ten pictures; val/cat/leak.png is train/cat/0.png, train/dog/copy.png is train/dog/3.png."""
-    root = tmp_path / "pets"
-    places = [f"train/{label}/{i}.png" for label, i in (("cat", 0), ("cat", 1), ("dog", 3), ("dog", 4))]
-    for seed, place in enumerate([*places, "val/cat/7.png", "val/dog/8.png"]):
-        rng = np.random.default_rng(seed)
-        blocks = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-        (root / place).parent.mkdir(parents=True, exist_ok=True)
-        blocks.resize((60, 48), Image.Resampling.BICUBIC).save(root / place)
-    shutil.copy(root / "train/cat/0.png", root / "val/cat/leak.png")
-    shutil.copy(root / "train/dog/3.png", root / "train/dog/copy.png")
-    return root
+def data(tmp_path: Path, save_pictures: Callable[..., None]) -> Path:
+    """Eight pictures; val/cat/leak.png is train/cat/0.png, train/dog/copy.png is train/dog/3.png."""
+    names = {"train/cat/0.png": 0, "train/cat/1.png": 1, "train/dog/3.png": 3, "train/dog/4.png": 4}
+    names |= {"val/cat/7.png": 7, "val/dog/8.png": 8, "val/cat/leak.png": 0, "train/dog/copy.png": 3}
+    save_pictures(tmp_path / "pets", names)
+    return tmp_path / "pets"
 
 
 def lines(path: Path) -> list[str]:
