@@ -1,34 +1,37 @@
 """Copies that were cropped, framed, turned, mirrored, recoloured or recompressed, confirmed on thumbnails.
 
 What it finds: candidates whose pHashes are at most `CANDIDATE_RADIUS` bits apart in any of the eight
-orientations, kept where the thumbnails correlate once one is aligned within the other, as a whole and in
-three of four tiles; with the transform in words.
+orientations or, where there are vectors, whose cosine is loosely near; kept where the thumbnails correlate
+once one is aligned within the other, as a whole and in three of four tiles; with the transform in words.
 Why it matters: the usual rule of 5 bits misses turned copies and many edited ones; a loose rule finds them at
 the price of many wrong pairs, and looking at the pictures takes the wrong ones out again.
 False alarms: pictures of one scene taken a moment apart, products before the same background, simple logos.
 Flat pictures are left out; `exact` finds copies among them.
-Misses: what the hash does not bring near: crops below about 85 %, wide borders, large overlays.
+Misses: without vectors, what the hash does not bring near: crops below about 85 %, wide borders, large
+overlays; with them, crops below 62 % of a side.
 Source: own measurements, benchmarks/quality/verified_pairs.py; limits were fit on its tuning half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from chaffinch.detect import alignment
-from chaffinch.detect.hamming import oriented_pairs, oriented_self_pairs
-from chaffinch.detect.pair_sets import SampleColumns, Units, exact_units, make_pair_set, unique_pairs
+from chaffinch.detect.candidates import CANDIDATE_RADIUS, Candidates, find_candidates
+from chaffinch.detect.pair_sets import SampleColumns, Units, make_pair_set
 from chaffinch.records import ORIENTATIONS
+from chaffinch.settings import n_cores
 from chaffinch.storage.pairs import PairSet
-
-CANDIDATE_RADIUS = 10
-"""Largest Hamming distance of a candidate, bits; pairs farther apart are hardly ever copies."""
 
 MIN_CORRELATION = 0.70
 """Smallest similarity of a pair."""
+MIN_CORRELATION_BY_VECTOR = 0.86
+"""Smallest similarity of a pair whose hashes are not near: a wide border fits many frames. In the tuning
+half, 97 of 102 such copies reach .85, and no pair of strangers that passes the other limits does."""
 MIN_AGREEMENT = 0.60
 """Smallest lower quartile of the tiles' correlations. In the tuning half, copies of photographs have .76 and
 more, strangers with enough tiles at most .46."""
@@ -59,7 +62,6 @@ CACHED_PATCHES = 8192
 THUMBS_PER_REQUEST = 256
 """Thumbnails asked for at once, about 77 KB each when decoded."""
 
-_TURN_BACK = np.array([0, 1, 2, 3, 4, 6, 5, 7])
 _MIRRORED = (1, 0, 3, 2, 6, 7, 4, 5)
 """The orientation that each becomes when its result is flipped left to right."""
 
@@ -143,12 +145,12 @@ class Comparison:
         """What the limits apply to, 0..1."""
         return max(0.0, min(self.luma, self.colour))
 
-    def is_copy(self) -> bool:
-        """Tell whether the pictures show the same thing."""
+    def is_copy(self, *, least: float = MIN_CORRELATION) -> bool:
+        """Tell whether the pictures show the same thing; `least` is the smallest similarity."""
         if self.share < MIN_SHARE or self.agreement < MIN_AGREEMENT:
             return False
         if self.n_tiles >= MIN_TILES:
-            return self.similarity >= MIN_CORRELATION
+            return self.similarity >= least
         is_as_it_lies = self.orientation == 0 and self.share >= FULL_SHARE
         return is_as_it_lies and self.similarity >= MIN_CORRELATION_PLAIN
 
@@ -234,79 +236,51 @@ def _rim_deviation(grid: np.ndarray, place: np.ndarray) -> float:
     return float(grid[is_rim].std()) if is_rim.any() else np.inf
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """Pairs of units that the hash brings near. P pairs."""
-
-    units: Units
-    """Samples of equal content as one unit."""
-    pairs: np.ndarray
-    """Shape (P, 2), int64: units, the smaller first."""
-    distance: np.ndarray
-    """Shape (P,), int64, bits."""
-    orientation: np.ndarray
-    """Shape (P,), int64: orientation of the first that is near the second."""
-
-
-def find_candidates(
-    samples: SampleColumns, *, side: np.ndarray | None = None, radius: int = CANDIDATE_RADIUS
-) -> Candidates:
-    """Find all pairs near in any orientation, equal images taken as one.
-
-    Args:
-        samples: The samples.
-        side: As in `pair_sets.exact_pairs`.
-        radius: Hamming distance in bits, 0..16.
-    """
-    units = exact_units(samples, side)
-    codes = samples.phash_d4[units.first_row]
-    if side is None:
-        found = oriented_self_pairs(codes, radius=radius)
-        return Candidates(units, found[:, :2], found[:, 2], found[:, 3])
-    second, first = np.flatnonzero(units.has_second), np.flatnonzero(units.has_first)
-    found = oriented_pairs(codes[second], np.ascontiguousarray(codes[first, 0]), radius=radius)
-    pairs = np.stack([second[found[:, 0]], first[found[:, 1]]], axis=1)
-    kept, ordered = unique_pairs(pairs, found[:, 2])
-    is_swapped = pairs[kept, 0] != ordered[:, 0]
-    turn = found[kept, 3]
-    return Candidates(units, ordered, found[kept, 2], np.where(is_swapped, _TURN_BACK[turn], turn))
-
-
 def verified_pairs(
     samples: SampleColumns,
     *,
     thumbs: Thumbs,
     side: np.ndarray | None = None,
     radius: int = CANDIDATE_RADIUS,
+    vectors: np.ndarray | None = None,
+    copy_cosine: float = 1.0,
     watch: Watch | None = None,
 ) -> PairSet:
-    """Find copies by hash and confirm each on thumbnails.
+    """Find copies by hash, and by vector where there are some, and confirm each on thumbnails.
 
     Args:
         samples: The samples.
         thumbs: Gives thumbnails by sample id.
         side: As in `pair_sets.exact_pairs`.
         radius: Largest Hamming distance of a candidate, bits.
+        vectors: Shape (n_samples, D), float16, by sample id; None: candidates by hash alone.
+        copy_cosine: Smallest cosine at which two of these vectors mean one picture.
         watch: Told now and then how many candidates are settled, and of how many.
 
     Returns:
-        Equal images as one group; similarity is the correlation, the distance that of the candidate, the
-        transform in words.
+        Equal images as one group; similarity is the correlation, the distance that of the candidate (-1
+        where the hashes are farther apart), the transform in words.
     """
-    candidates = find_candidates(samples, side=side, radius=radius)
+    candidates = find_candidates(samples, side=side, radius=radius, vectors=vectors, copy_cosine=copy_cosine)
     units = candidates.units
     cache = _PatchCache(samples.sample_id[units.first_row], thumbs)
     kept, matches = [np.empty(0, np.int64)], []
-    for numbers in _blocks(candidates, cache, watch):
-        compared = [
-            compare(cache[a], cache[b], turn)
-            for (a, b), turn in zip(
-                candidates.pairs[numbers].tolist(), candidates.orientation[numbers].tolist(), strict=True
-            )
-        ]
-        copies = [(n, c) for n, c in zip(numbers.tolist(), compared, strict=True) if c and c.is_copy()]
-        kept.append(np.array([n for n, _ in copies], dtype=np.int64))
-        matches += [c for _, c in copies]
+    least = np.where(candidates.distance < 0, MIN_CORRELATION_BY_VECTOR, MIN_CORRELATION)
+    with ThreadPoolExecutor(n_cores()) as pool:
+        for numbers in _blocks(candidates, cache, watch):
+
+            def compared(number: int) -> Comparison | None:
+                a, b = candidates.pairs[number].tolist()
+                return compare(cache[a], cache[b], int(candidates.orientation[number]))
+
+            # The kernels, most of the work, release the interpreter's lock.
+            copies = [
+                (n, c)
+                for n, c in zip(numbers.tolist(), pool.map(compared, numbers.tolist()), strict=True)
+                if c and c.is_copy(least=least[n])
+            ]
+            kept.append(np.array([n for n, _ in copies], dtype=np.int64))
+            matches += [c for _, c in copies]
     own = _own_pairs(units, cache)
     chosen = np.concatenate(kept)
     return make_pair_set(

@@ -105,9 +105,18 @@ class _Search:
             return exact_pairs(samples, side=self.side)
         if method == "perceptual":
             return perceptual_pairs(samples, radius=self.settings.phash_threshold, side=self.side)
-        thumbnails = Thumbnails(self.folder, self.generation)
-        watch = _Settled(self.progress)
-        return verified_pairs(samples, thumbs=thumbnails.decoded, side=self.side, watch=watch)
+        info = embedder_info(self.generation, self.settings.embedder)
+        # Without a cosine that means a copy, nothing tells how far candidates may reach.
+        threshold = info.semantic_threshold if info is not None else None
+        is_known = info is not None and threshold is not None
+        return verified_pairs(
+            samples,
+            thumbs=Thumbnails(self.folder, self.generation).decoded,
+            side=self.side,
+            vectors=read_vectors(self.folder, self.generation, info.name) if info and is_known else None,
+            copy_cosine=threshold or 1.0,
+            watch=_Settled(self.progress),
+        )
 
 
 def _semantic_ready(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from chaffinch.detect import alignment, verified
+from chaffinch.detect import alignment, candidates, verified
+from chaffinch.detect.candidates import find_candidates
 from chaffinch.detect.pair_sets import SampleColumns
 from chaffinch.detect.verified import Patch, compare, verified_pairs
 from chaffinch.records import ORIENTATIONS
@@ -207,6 +208,38 @@ def test_verified_pairs__keep_copies_and_drop_strangers_and_flat_pictures(collec
     assert found_pairs(pairs) == {(0, 1): "identity", (0, 2): "flip_horizontal", (1, 2): "flip_horizontal"}
     assert pairs.hamming_distance.tolist() == [0, 0]
     assert sorted(asked) == [0, 2, 3, 4, 5]
+
+
+def test_verified_pairs__vectors_bring_what_hashes_do_not():
+    images = [picture(5), crop(picture(5), 0.72), picture(6), picture(7)]
+    codes = np.random.default_rng(1).integers(0, 2**64, (4, 8), dtype=np.uint64)
+    samples = samples_of(images, codes, [1, 2, 3, 4])
+    thumbs = [np.asarray(image) for image in images]
+    vectors = np.array([[1, 0, 0], [0.75, 0.66, 0], [0.72, 0, 0.69], [0, 0, 1]], dtype=np.float16)
+
+    def find(**options):
+        return verified_pairs(samples, thumbs=lambda ids: [thumbs[i] for i in ids], **options)
+
+    assert found_pairs(find()) == {}
+    pairs = find(vectors=vectors, copy_cosine=0.9)
+    assert found_pairs(pairs) == {(0, 1): "crop"}
+    assert pairs.hamming_distance.tolist() == [-1]
+    side = np.array([0, 1, 1, 1], np.int8)
+    assert found_pairs(find(vectors=vectors, copy_cosine=0.9, side=side), side) == {(0, 1): "crop"}
+    assert found_pairs(find(vectors=vectors, copy_cosine=0.99)) == {}
+
+
+def test_find_candidates__become_stricter_where_there_would_be_too_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = (rng.standard_normal((40, 3)) * 0.3 + [3, 0, 0]).astype(np.float16)
+    codes = rng.integers(0, 2**64, (40, 8), dtype=np.uint64)
+    samples = samples_of([None] * 40, codes, list(range(1, 41)))
+    found = [find_candidates(samples, vectors=vectors, copy_cosine=0.99)]
+    monkeypatch.setattr(candidates, "CANDIDATES_PER_UNIT", 40)
+    found.append(find_candidates(samples, vectors=vectors, copy_cosine=0.99))
+    assert 40 < len(found[0].pairs) < len(found[1].pairs)
+    assert set(map(tuple, found[0].pairs.tolist())) < set(map(tuple, found[1].pairs.tolist()))
+    assert find_candidates(samples).pairs.shape == (0, 2)
 
 
 def test_verified_pairs__between_sides(collection):
