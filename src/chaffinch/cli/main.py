@@ -16,6 +16,7 @@ import typer
 
 import chaffinch
 from chaffinch.cli.apply import apply, verify
+from chaffinch.cli.calibrate import calibrate
 from chaffinch.cli.clean import clean, status
 from chaffinch.cli.decide import audit, tag, tags
 from chaffinch.cli.demo import demo
@@ -126,6 +127,7 @@ VERBS = (
     scan,
     find,
     leaks,
+    calibrate,
     issues,
     tag,
     tags,

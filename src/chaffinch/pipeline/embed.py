@@ -8,7 +8,7 @@ files that are there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ from chaffinch.storage.vector_parts import (
     sample_contents,
     write_part,
 )
-from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, embedder_names
+from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, embedder_info, embedder_names
 
 ShardMeasurer = Callable[[int, list[int], list[SampleRef]], list[Measurement]]
 """Measures a shard, given its number, its sample ids and its images."""
@@ -106,6 +106,10 @@ def publish_vectors(
     folder: WorkspaceFolder, generation: Generation, info: EmbedderInfo, *, contents: SampleContents
 ) -> Generation:
     """Publish the part files of an embedder, which becomes the last of all, the default of what follows."""
+    earlier = embedder_info(generation, info.name)
+    if earlier is not None and earlier.fingerprint == info.fingerprint:
+        # It may have been calibrated here, on these very images.
+        info = replace(info, semantic_threshold=earlier.semantic_threshold or info.semantic_threshold)
     tables = generation.tables | merge_parts(folder, generation, info, contents=contents)
     others = {k: v for k, v in generation.info.get(EMBEDDERS, {}).items() if k != info.name}
     embedders = {**others, info.name: asdict(info)}

@@ -1,0 +1,79 @@
+"""The semantic threshold fitted to the pictures of a workspace."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chaffinch.compute.variants import VARIANTS
+from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.pipeline.calibrate import calibrate
+from chaffinch.pipeline.embed import embed_workspace
+from chaffinch.pipeline.embedders import open_embedder
+from chaffinch.pipeline.scan import SourceSpec, scan
+from chaffinch.storage.folder import WorkspaceFolder
+from chaffinch.storage.vectors import embedder_info
+
+N_PICTURES = 30
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of coloured pictures with vectors of `descriptor`; one picture is there twice."""
+    root = tmp_path_factory.mktemp("calibrate")
+    (root / "data").mkdir()
+    for number in range(N_PICTURES):
+        seed = max(number, 1)  # 0 and 1 are equal
+        blocks = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+        image = Image.fromarray(blocks).resize((96, 80), Image.Resampling.BICUBIC)
+        image.save(root / "data" / f"{number}.png")
+    scan(root / "ws", SourceSpec(locations=(str(root / "data"),)))
+    embed_workspace(root / "ws", open_embedder("descriptor"))
+    return root / "ws"
+
+
+def test_calibrate__keeps_the_threshold_and_draws_the_curve(embedded: Path) -> None:
+    found, page = calibrate(embedded, n_copied=8)
+    assert set(found.copies) == set(VARIANTS)
+    assert {len(cosines) for cosines in found.copies.values()} == {8}
+    # The picture that is there twice is no stranger to itself.
+    assert len(found.strangers) == N_PICTURES
+    assert found.strangers.max() < 0.95
+    assert found.recall_by_kind()["recompressed"] == 1.0
+    folder = WorkspaceFolder(embedded)
+    info = embedder_info(folder.published())
+    assert info is not None and info.semantic_threshold == found.threshold
+    text = page.read_text(encoding="utf-8")
+    assert f"<strong>{found.threshold:.3f}</strong>" in text
+    assert "prefers-color-scheme: dark" in text
+    figure = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
+    assert len(figure.findall("polyline")) == 3
+    again, _ = calibrate(embedded, n_copied=8)
+    assert again.threshold == found.threshold
+
+
+def test_calibrate__survives_embedding_again(embedded: Path) -> None:
+    found, _ = calibrate(embedded, n_copied=4, max_false_share=0.1)
+    image = Image.new("RGB", (40, 40), (200, 30, 30))
+    image.save(embedded.parent / "data" / "new.png")
+    scan(embedded, SourceSpec(locations=(str(embedded.parent / "data"),)))
+    embed_workspace(embedded, open_embedder("descriptor"))
+    info = embedder_info(WorkspaceFolder(embedded).published())
+    assert info is not None and info.semantic_threshold == found.threshold
+
+
+def test_calibrate__refuses(embedded: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="below 1"):
+        calibrate(embedded, max_false_share=1.0)
+    with pytest.raises(WorkspaceError, match="no vectors of 'other'"):
+        calibrate(embedded, embedder="other")
+    (tmp_path / "one").mkdir()
+    Image.new("RGB", (40, 40), (9, 80, 7)).save(tmp_path / "one" / "1.png")
+    scan(tmp_path / "ws", SourceSpec(locations=(str(tmp_path / "one"),)))
+    embed_workspace(tmp_path / "ws", open_embedder("descriptor"))
+    with pytest.raises(WorkspaceError, match="too few"):
+        calibrate(tmp_path / "ws")
