@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     add("--methods", nargs="+", choices=METHODS, help="default: exact perceptual verified")
     add("--phash_threshold", type=int, default=5, help="largest Hamming distance in bits, 0..16; default: 5")
     add("--semantic_threshold", type=float, help="smallest cosine; default: what fits the embedder")
-    add("--embedder", help="whose vectors --methods semantic compares; default: those made last")
+    add("--embedder", help="makes the vectors that --methods semantic compares: descriptor or onnx:FILE")
     add("--manifest", type=Path, help="spell paths as this tagging manifest does")
     add("--add-to", type=Path, help="tag leaking images train_test_leak and remove in this manifest")
     add("--fail-on-leaks", action="store_true", help="exit with status 3 if there is a leak")
@@ -87,6 +87,7 @@ def _run(options: argparse.Namespace, batch_size: int) -> int:
         scan=ScanSettings(
             measure=MeasureSettings(level="hashes"),
             workers=options.workers,
+            embedder=options.embedder,
             shard_size=max(1, batch_size) * SHARD_BATCHES,
         ),
         log_json=options.log_json,

@@ -136,7 +136,11 @@ def leaks(
         float | None, typer.Option(help="Smallest cosine, 0..1. Default: what fits the embedder.")
     ] = None,
     embedder: Annotated[
-        str | None, typer.Option(help="Whose vectors to compare. Default: those made last.")
+        str | None,
+        typer.Option(
+            help="Whose vectors to compare: descriptor, onnx:FILE; with --train, they are made first. "
+            "Default: those made last."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="The report, a CSV. Default: reports/ in the workspace.")
@@ -166,6 +170,8 @@ def leaks(
         chaffinch leaks -w ws --between train val
 
         chaffinch leaks -w ws --train data/train --test data/val --methods exact,perceptual --output leaks.csv
+
+        chaffinch leaks -w ws --train data/train --test data/val --methods semantic --embedder onnx:model.onnx
     """
     if between is not None and (train or test):
         raise UsageError("--between goes without --train and --test", hint="use the one or the other")
@@ -178,7 +184,7 @@ def leaks(
     request = LeakRequest(
         workspace=workspace,
         settings=settings,
-        scan=ScanSettings(workers=workers),
+        scan=ScanSettings(workers=workers, embedder=embedder),
         between=between,
         train=train,
         test=test,

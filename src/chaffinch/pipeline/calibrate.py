@@ -24,6 +24,7 @@ from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import load_columns
 from chaffinch.pipeline.embedders import open_embedder
+from chaffinch.pipeline.own_vectors import PREFIX as OWN_VECTORS
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.report.calibration_page import write_calibration_page
 from chaffinch.settings import MeasureSettings
@@ -114,9 +115,9 @@ def _known(folder: WorkspaceFolder, generation: Generation, embedder: str | None
             where=str(folder.root),
             hint=f"chaffinch scan SOURCE -w {folder.root} --embedder {embedder or 'NAME'}",
         )
-    if not info.spec:
+    if not info.spec or info.spec.startswith(OWN_VECTORS):
         raise WorkspaceError(
-            f"does not say how the vectors of {info.name!r} were made, so no copies can be embedded",
+            f"has the vectors of {info.name!r} without what makes them, so no copies can be embedded",
             where=str(folder.root),
             hint="name a threshold where you search: --semantic-threshold",
         )

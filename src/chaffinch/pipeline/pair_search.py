@@ -125,11 +125,13 @@ def _semantic_ready(
     """Return embedder and threshold, or what is lacking."""
     info = embedder_info(generation, settings.embedder)
     if info is None:
+        maker = settings.embedder or "descriptor (or onnx:FILE)"
         whose = f" of {settings.embedder!r}" if settings.embedder else ""
         return LeftOut(
             "semantic",
             f"it compares embedding vectors, and the workspace has none{whose}",
-            f"chaffinch scan SOURCE -w {folder.root} --embedder {settings.embedder or 'NAME'}",
+            f"chaffinch scan SOURCE -w {folder.root} --embedder {maker}; where two folders are compared, "
+            f"add --embedder {maker} to this very command",
         )
     threshold = settings.semantic_threshold or info.semantic_threshold
     if threshold is None:

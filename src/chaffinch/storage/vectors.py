@@ -53,10 +53,15 @@ def embedder_names(generation: Generation) -> list[str]:
 
 
 def embedder_info(generation: Generation, name: str | None = None) -> EmbedderInfo | None:
-    """Return what is known of an embedder, by default of the one used last; None if it has no vectors."""
-    names = embedder_names(generation)
-    chosen = name if name is not None else (names[-1] if names else None)
-    return EmbedderInfo(**generation.info[EMBEDDERS][chosen]) if chosen in names else None
+    """Return what is known of an embedder; None if it has no vectors.
+
+    Args:
+        generation: The published tables.
+        name: Its name, or what `--embedder` took to make the vectors; None takes the one used last.
+    """
+    infos = [EmbedderInfo(**generation.info[EMBEDDERS][known]) for known in embedder_names(generation)]
+    fitting = [info for info in infos if name is None or name in (info.name, info.spec)]
+    return fitting[-1] if fitting else None
 
 
 def read_vectors(folder: WorkspaceFolder, generation: Generation, name: str) -> np.ndarray:

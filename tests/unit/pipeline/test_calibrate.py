@@ -12,8 +12,7 @@ from PIL import Image
 from chaffinch.compute.variants import VARIANTS
 from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.pipeline.calibrate import calibrate
-from chaffinch.pipeline.embed import embed_workspace
-from chaffinch.pipeline.embedders import open_embedder
+from chaffinch.pipeline.embedders import embed_workspace, open_embedder
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.storage.vectors import embedder_info

@@ -16,7 +16,7 @@ from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.settings import FindSettings, LeakSettings
 from chaffinch.storage.export import read_exported
 from chaffinch.storage.folder import WorkspaceFolder
-from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, write_vectors
+from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, embedder_info, write_vectors
 
 BETWEEN = ("train", "val")
 SEMANTIC = LeakSettings(methods=("semantic",))
@@ -48,7 +48,7 @@ def embed(workspace: Path, *, threshold: float | None = 0.9, name: str = "tiny")
     keys = folder.read(generation, "samples", columns=["key"]).column("key").to_pylist()
     block = np.array([VECTORS[key] for key in keys])
     tables = write_vectors(folder, generation, [block], name=name, shape=block.shape)
-    info = asdict(EmbedderInfo(name, dim=3, fingerprint="f", semantic_threshold=threshold))
+    info = asdict(EmbedderInfo(name, 3, "f", threshold, spec=f"onnx:{name}.onnx"))
     embedders = {**generation.info.get(EMBEDDERS, {}), name: info}
     folder.publish(
         generation, tables={**generation.tables, **tables}, info={**generation.info, EMBEDDERS: embedders}
@@ -134,3 +134,12 @@ def test_find__says_what_semantic_duplicates_lack(workspace: Path) -> None:
     assert done.report is not None and done.report.left_out is not None
     assert "semantic" in done.report.left_out
     assert "--embedder" in (done.report.command or "")
+
+
+def test_embedder_info__by_name_or_by_what_made_it(workspace: Path) -> None:
+    embed(workspace, name="one")
+    embed(workspace, name="two")
+    generation = WorkspaceFolder(workspace).published()
+    for wanted, name in ((None, "two"), ("one", "one"), ("onnx:one.onnx", "one"), ("onnx:none.onnx", None)):
+        info = embedder_info(generation, wanted)
+        assert (info.name if info else None) == name
