@@ -196,7 +196,7 @@ def wilson(hits: int, n: int) -> str:
         return ""
     z, rate = 1.96, hits / n
     middle, spread = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    low, high = ((middle + sign * spread) / (1 + z * z / n) for sign in (-1, 1))
+    low, high = (abs(middle + sign * spread) / (1 + z * z / n) for sign in (-1, 1))
     return f"{rate:.3f} ({low:.3f} to {high:.3f})"
 
 

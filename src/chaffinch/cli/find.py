@@ -25,7 +25,9 @@ def find(
     workspace: WorkspaceOption,
     only: Annotated[
         str,
-        typer.Option(help="Comma list of steps: duplicates, quality, mislabels, outliers. Default: all."),
+        typer.Option(
+            help="Comma list of steps: duplicates, quality, mislabels, outliers, clusters. Default: all."
+        ),
     ] = "",
     methods: Annotated[
         str, typer.Option(help="Comma list of exact, perceptual, verified, semantic: how copies are found.")
@@ -39,10 +41,11 @@ def find(
     ] = None,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Find what is wrong within a dataset: copies, bad quality, wrong labels, outliers.
+    """Find what is wrong within a dataset: copies, bad quality, wrong labels, outliers; and what is alike.
 
-    Nothing is removed: findings are rows of the tables `issues` and `pairs`. A step that lacks something
-    says so, with the command that brings it.
+    The last step fills the columns `uniqueness` and `cluster_id` of the table `samples`. Nothing is removed:
+    findings are rows of the tables `issues` and `pairs`. A step that lacks something says so, with the command
+    that brings it.
 
     Examples:
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaffinch.errors import UsageError
+from chaffinch.pipeline.clusters import find_clusters
 from chaffinch.pipeline.duplicates import find_duplicates
 from chaffinch.pipeline.mislabels import find_mislabels
 from chaffinch.pipeline.outliers import find_outliers
@@ -43,6 +44,7 @@ STEPS: Mapping[str, Step] = {
     "quality": find_quality,
     "mislabels": find_mislabels,
     "outliers": find_outliers,
+    "clusters": find_clusters,
 }
 """Names that `--only` takes, in the order in which they run."""
 

@@ -15,13 +15,12 @@ from chaffinch.identity import finding_id
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport
 from chaffinch.settings import FindSettings
-from chaffinch.storage.findings import write_issues
+from chaffinch.storage.findings import SCOPE_QUALITY, write_issues
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
 from chaffinch.storage.issues import IssueRows
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.samples import RowGatherer
 
-SCOPE_QUALITY = "quality"
 CORRUPT = "corrupt"
 MANY = 0.2
 """Where a type flags more of the images than this, it describes the dataset rather than odd images in it."""

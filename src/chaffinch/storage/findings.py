@@ -45,6 +45,7 @@ PAIRS_SCHEMA = pa.schema(
 """The exported table `pairs`. `is_star` marks rows of a group too large for all of its pairs."""
 
 SCOPE_DUPLICATES, SCOPE_MISLABELS, SCOPE_OUTLIERS = "duplicates", "mislabels", "outliers"
+SCOPE_QUALITY = "quality"
 """Scopes of the steps of `find`."""
 PHASH_THRESHOLDS = "phash_thresholds"
 """Key in a generation's `info`: the pHash threshold that each scope was last searched with."""

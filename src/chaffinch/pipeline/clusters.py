@@ -1,0 +1,62 @@
+"""The step `clusters`: how unique each image is, and which are alike, from embedding vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from chaffinch.detect.clusters import N_NEIGHBOURS, Clusters, cluster_samples
+from chaffinch.detect.knn import knn_graph
+from chaffinch.pipeline.progress import Progress
+from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.settings import FindSettings
+from chaffinch.storage.clusters import write_clusters
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.vectors import embedder_info, has_vector, read_vectors
+
+
+def find_clusters(root: Path, settings: FindSettings, progress: Progress) -> StepReport:
+    """Find uniqueness and clusters of all images with a vector; publish them in place of those before.
+
+    Args:
+        root: The workspace.
+        settings: Whose vectors to use.
+        progress: Who watches.
+
+    Raises:
+        WorkspaceError: If no scan has ended yet.
+        LockedError: If another process writes to the workspace.
+    """
+    folder = WorkspaceFolder(root)
+    folder.published()
+    with writer_lock(root):
+        generation = folder.published()
+        info = embedder_info(generation, settings.embedder)
+        if info is None:
+            return lacks_vectors(root)
+        vectors = read_vectors(folder, generation, info.name)
+        progress.stage("clustering", total=None, unit="images")
+        graph = knn_graph(vectors, k=N_NEIGHBOURS)
+        found = cluster_samples(graph.neighbours, graph.similarity)
+        _publish(folder, generation, found, np.flatnonzero(has_vector(vectors)))
+    figures = {"clusters": found.n_clusters, "images in them": int((found.cluster >= 0).sum())}
+    return StepReport(figures=figures)
+
+
+def _publish(
+    folder: WorkspaceFolder, generation: Generation, found: Clusters, sample_ids: np.ndarray
+) -> None:
+    cluster = found.cluster[sample_ids]
+    is_alone = cluster < 0
+    tables = write_clusters(
+        folder,
+        generation,
+        sample_id=sample_ids,
+        uniqueness=found.uniqueness[sample_ids],
+        cluster_id=pa.array(cluster, mask=is_alone).cast(pa.string()),
+        is_representative=pa.array(found.is_representative[sample_ids], mask=is_alone),
+    )
+    folder.publish(generation, tables={**generation.tables, **tables})
