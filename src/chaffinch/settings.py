@@ -110,3 +110,5 @@ class FindSettings:
     """Methods and thresholds of duplicates."""
     embedder: str | None = None
     """Whose vectors to use; None takes those made last."""
+    pred_probs: str | None = None
+    """File of a model's predicted probabilities, to judge labels by; None judges them by vectors."""

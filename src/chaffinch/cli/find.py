@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,6 +40,12 @@ def find(
     embedder: Annotated[
         str | None, typer.Option(help="Whose vectors to use. Default: those made last.")
     ] = None,
+    pred_probs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Out-of-sample probabilities of your model (.npy, CSV, Parquet), to judge labels by instead."
+        ),
+    ] = None,
     log_json: LogJsonOption = False,
 ) -> None:
     """Find what is wrong within a dataset: copies, bad quality, wrong labels, outliers; and what is alike.
@@ -54,6 +61,8 @@ def find(
         chaffinch find -w ws --only duplicates,quality
 
         chaffinch find -w ws --only mislabels,outliers
+
+        chaffinch find -w ws --only mislabels --pred-probs probs.npy
     """
     from chaffinch.pipeline.find import find as run_find
     from chaffinch.settings import FindSettings, LeakSettings
@@ -66,6 +75,7 @@ def find(
             semantic_threshold=semantic_threshold,
         ),
         embedder=embedder,
+        pred_probs=None if pred_probs is None else str(pred_probs),
     )
     with progress_on_stderr(as_json=log_json) as progress:
         reports = run_find(workspace, settings=settings, progress=progress)

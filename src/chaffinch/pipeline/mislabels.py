@@ -10,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from chaffinch.detect.confident import confident_learning
+from chaffinch.detect.confident_issues import METHOD as CONFIDENT
+from chaffinch.detect.confident_issues import confident_rows
 from chaffinch.detect.confusion import ClassPair, confused_pairs
 from chaffinch.detect.knn import knn_graph
-from chaffinch.detect.label_issues import METHOD, JudgedLabels, label_rows
+from chaffinch.detect.label_issues import METHOD as RIDGE
+from chaffinch.detect.label_issues import JudgedLabels, label_rows
 from chaffinch.detect.mislabels import MIN_CLASS_IMAGES, N_NEIGHBOURS, flag_labels, score_labels
 from chaffinch.detect.ridge import LabelledVectors
 from chaffinch.detect.sample_texts import read_texts
 from chaffinch.pipeline.columns import load_labels
+from chaffinch.pipeline.pred_probs import link_pred_probs
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
 from chaffinch.settings import FindSettings
@@ -42,44 +47,94 @@ class LabelledSamples:
     """Samples that are not judged, by reason."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Findings:
+    samples: LabelledSamples
+    rows: IssueRows
+    pairs: list[ClassPair]
+    method: str
+
+
 def find_mislabels(root: Path, settings: FindSettings, progress: Progress) -> StepReport:
     """Judge the given label of each image that has one and a vector, and publish what is found.
 
     Args:
         root: The workspace.
-        settings: Whose vectors to use.
+        settings: Whose vectors to use; or a file of predicted probabilities, to judge by them instead.
         progress: Who watches.
 
     Raises:
         WorkspaceError: If no scan has ended yet.
         LockedError: If another process writes to the workspace.
+        SourceError: If the file of probabilities cannot be read or does not fit.
     """
     folder = WorkspaceFolder(root)
     folder.published()
     with writer_lock(root):
         generation = folder.published()
-        info = embedder_info(generation, settings.embedder)
-        if info is None:
-            return lacks_vectors(root)
-        vectors = read_vectors(folder, generation, info.name)
-        samples = labelled_samples(*load_labels(folder, generation), has_vector(vectors))
-        if len(samples.classes) < 2:
-            return StepReport(
-                figures=samples.left_out,
-                left_out=f"there are not two labels with at least {MIN_CLASS_IMAGES} images each",
-            )
         progress.stage("judging labels", total=None, unit="images")
-        judged = _judge(vectors, samples)
-        texts = read_texts(folder, generation, judged.samples_named().tolist())
-        rows = label_rows(judged, texts)
-        pairs = confused_pairs(
-            samples.labels, judged.scores.best_other, judged.scores.margin, n_classes=len(samples.classes)
-        )
-        _publish(folder, generation, rows, _confusion_table(folder, generation, samples, pairs))
+        if settings.pred_probs is not None:
+            found = _by_probabilities(folder, generation, Path(settings.pred_probs))
+        else:
+            info = embedder_info(generation, settings.embedder)
+            if info is None:
+                return lacks_vectors(root)
+            vectors = read_vectors(folder, generation, info.name)
+            samples = labelled_samples(*load_labels(folder, generation), has_vector(vectors))
+            if len(samples.classes) < 2:
+                return StepReport(
+                    figures=samples.left_out,
+                    left_out=f"there are not two labels with at least {MIN_CLASS_IMAGES} images each",
+                )
+            found = _by_vectors(folder, generation, vectors, samples)
+        _publish(folder, generation, found)
     return StepReport(
-        n_flagged={kind: rows.issue_type.count(kind) for kind in (MISLABEL, AMBIGUOUS_CLASS)},
-        figures={"confused pairs of classes": len(pairs), **samples.left_out},
+        n_flagged={kind: found.rows.issue_type.count(kind) for kind in (MISLABEL, AMBIGUOUS_CLASS)},
+        figures={"confused pairs of classes": len(found.pairs), **found.samples.left_out},
     )
+
+
+def _by_vectors(
+    folder: WorkspaceFolder, generation: Generation, vectors: np.ndarray, samples: LabelledSamples
+) -> _Findings:
+    judged = _judge(vectors, samples)
+    texts = read_texts(folder, generation, judged.samples_named().tolist())
+    scores = judged.scores
+    pairs = confused_pairs(samples.labels, scores.best_other, scores.margin, n_classes=len(samples.classes))
+    return _Findings(samples, label_rows(judged, texts), pairs, RIDGE)
+
+
+def _by_probabilities(folder: WorkspaceFolder, generation: Generation, path: Path) -> _Findings:
+    probs = link_pred_probs(folder, generation, path)
+    codes, names = load_labels(folder, generation)
+    column = {label: number for number, label in enumerate(probs.labels)}
+    # One more at the end, so that -1, for a missing label, is itself.
+    column_of = np.array([*(column.get(name, -1) for name in names), -1])
+    labels = column_of[codes[probs.sample_ids]]
+    kept = np.flatnonzero(labels >= 0)
+    values = probs.values if len(kept) == len(labels) else probs.values[kept]
+    reasons = {
+        "without predicted probabilities": generation.n_samples - len(labels),
+        "without a label among the predicted ones": len(labels) - len(kept),
+    }
+    samples = LabelledSamples(
+        probs.sample_ids[kept],
+        labels[kept],
+        probs.labels,
+        {f"not judged, {reason}": count for reason, count in reasons.items() if count},
+    )
+    found = confident_learning(values, samples.labels)
+    margin = found.other_probability - found.self_confidence
+    flagged = samples.sample_ids[found.is_issue].tolist()
+    rows = confident_rows(
+        found,
+        samples.sample_ids,
+        read_texts(folder, generation, flagged),
+        labels=samples.labels,
+        classes=samples.classes,
+    )
+    pairs = confused_pairs(samples.labels, found.best_other, margin, n_classes=len(samples.classes))
+    return _Findings(samples, rows, pairs, CONFIDENT)
 
 
 def labelled_samples(codes: np.ndarray, labels: Sequence[str], has: np.ndarray) -> LabelledSamples:
@@ -118,17 +173,11 @@ def _judge(vectors: np.ndarray, samples: LabelledSamples) -> JudgedLabels:
     return JudgedLabels(data, graph, samples.classes, scores, flag_labels(scores, samples.labels))
 
 
-def _confusion_table(
-    folder: WorkspaceFolder,
-    generation: Generation,
-    samples: LabelledSamples,
-    pairs: Sequence[ClassPair],
-    *,
-    method: str = METHOD,
-) -> pa.Table:
+def _confusion_table(folder: WorkspaceFolder, generation: Generation, found: _Findings) -> pa.Table:
     """Return the pairs as `CONFUSION_SCHEMA`."""
+    samples = found.samples
     sizes = np.bincount(samples.labels, minlength=len(samples.classes)).tolist()
-    shown = [samples.sample_ids[list(pair.examples)].tolist() for pair in pairs]
+    shown = [samples.sample_ids[list(pair.examples)].tolist() for pair in found.pairs]
     texts = read_texts(folder, generation, (sample for some in shown for sample in some))
     rows = [
         {
@@ -141,16 +190,17 @@ def _confusion_table(
             "expected": pair.expected,
             "p_value": pair.p_value,
             "examples": json.dumps([texts[sample].key for sample in some], ensure_ascii=False),
-            "method": method,
+            "method": found.method,
         }
-        for pair, some in zip(pairs, shown, strict=True)
+        for pair, some in zip(found.pairs, shown, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=CONFUSION_SCHEMA)
 
 
-def _publish(folder: WorkspaceFolder, generation: Generation, rows: IssueRows, confusion: pa.Table) -> None:
+def _publish(folder: WorkspaceFolder, generation: Generation, found: _Findings) -> None:
     """Publish issues and confused classes in place of those of an earlier run."""
+    confusion = _confusion_table(folder, generation, found)
     tables = dict(generation.tables)
-    tables |= write_issues(folder, generation, [rows], scope=SCOPE_MISLABELS)
+    tables |= write_issues(folder, generation, [found.rows], scope=SCOPE_MISLABELS)
     tables[CONFUSION] = [folder.write_table(generation, CONFUSION, [confusion], schema=CONFUSION_SCHEMA)]
     folder.publish(generation, tables=tables)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from chaffinch.errors import SourceError
 from chaffinch.pipeline.find import find
 from chaffinch.pipeline.steps import StepReport
 from chaffinch.settings import FindSettings
@@ -83,3 +85,70 @@ def test_find__confused_classes_are_a_table(make_workspace: MakeWorkspace) -> No
     assert (row["n_a_like_b"], row["n_b_like_a"]) == (4, 4)
     assert row["expected"] == 2.0
     assert len(json.loads(row["examples"])) == 5
+
+
+def probabilities(n: int) -> np.ndarray:
+    """Return probabilities of cat and dog for n of each; the third cat is a dog to the model."""
+    probs = np.tile([0.9, 0.1], (2 * n, 1))
+    probs[n:] = [0.2, 0.8]
+    probs[2] = [0.05, 0.95]
+    return probs
+
+
+def test_find__by_predicted_probabilities(make_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    root = make_workspace({"cat": 10, "dog": 10}, None)
+    np.save(tmp_path / "p.npy", probabilities(10))
+    (done,) = find(root, settings=replace(SETTINGS, pred_probs=str(tmp_path / "p.npy")))
+    assert done.report is not None
+    assert done.report.n_flagged["mislabel"] == 1
+    (row,) = read_exported(root, "issues").to_pylist()
+    assert (row["key"], row["suggested_label"]) == ("all/cat/0002.png", "dog")
+    assert row["confidence"] == pytest.approx(0.95)
+    assert row["method"] == "confident learning"
+    assert "the model gives 'dog' a probability of 0.95 and 'cat' 0.05" in row["reason"]
+
+
+def test_find__by_a_table_of_some_images(make_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    root = make_workspace({"cat": 10, "dog": 10}, None)
+    probs = probabilities(10)
+    lines = ["dog,key,cat", *(f"{probs[i, 1]},all/cat/{i:04}.png,{probs[i, 0]}" for i in range(10))]
+    lines += [f"{probs[i, 1]},all/dog/{i:04}.png,{probs[i, 0]}" for i in range(10, 18)]
+    (tmp_path / "p.csv").write_text("\n".join(lines))
+    (done,) = find(root, settings=replace(SETTINGS, pred_probs=str(tmp_path / "p.csv")))
+    assert done.report is not None
+    assert done.report.n_flagged["mislabel"] == 1
+    assert done.report.figures["not judged, without predicted probabilities"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("key,cat,dog\nall/x.png,1,0\n", "row 2 column 'key': names no sample, got 'all/x.png'"),
+        (
+            "key,cat,dog\nall/cat/0000.png,1,0\nall/cat/0000.png,1,0\n",
+            "row 3 column 'key': stands there twice",
+        ),
+        ("key,cat,emu\nall/cat/0000.png,1,0\n", "column 'emu': is no class of this dataset"),
+    ],
+)
+def test_find__a_table_that_does_not_fit_is_refused(
+    make_workspace: MakeWorkspace, tmp_path: Path, text: str, message: str
+) -> None:
+    root = make_workspace({"cat": 2, "dog": 2}, None)
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(SourceError) as raised:
+        find(root, settings=replace(SETTINGS, pred_probs=str(tmp_path / "p.csv")))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((3, 2), "has 3 rows, the workspace 4 samples"), ((4, 3), "has 3 columns, the dataset 2 classes")],
+)
+def test_find__an_array_of_another_shape_is_refused(
+    make_workspace: MakeWorkspace, tmp_path: Path, shape: tuple[int, int], message: str
+) -> None:
+    root = make_workspace({"cat": 2, "dog": 2}, None)
+    np.save(tmp_path / "p.npy", np.full(shape, 1 / shape[1]))
+    with pytest.raises(SourceError, match=message):
+        find(root, settings=replace(SETTINGS, pred_probs=str(tmp_path / "p.npy")))
