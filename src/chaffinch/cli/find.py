@@ -51,8 +51,8 @@ def find(
     """Find what is wrong within a dataset: copies, bad quality, wrong labels, outliers; and what is alike.
 
     The last step fills the columns `uniqueness` and `cluster_id` of the table `samples`. Nothing is removed:
-    findings are rows of the tables `issues` and `pairs`. A step that lacks something says so, with the command
-    that brings it.
+    findings are rows of the tables `issues` and `pairs`. A step that lacks something says so, with the
+    command that brings it.
 
     Examples:
 

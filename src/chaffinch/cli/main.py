@@ -20,6 +20,7 @@ from chaffinch.cli.calibrate import calibrate
 from chaffinch.cli.clean import clean, status
 from chaffinch.cli.decide import audit, tag, tags
 from chaffinch.cli.demo import demo
+from chaffinch.cli.exports import export_app
 from chaffinch.cli.find import find, issues
 from chaffinch.cli.imports import import_app
 from chaffinch.cli.leaks import leaks
@@ -142,7 +143,7 @@ VERBS = (
 )
 for _verb in VERBS:
     app.command()(_reporting_interruptions(_verb))
-for _group in (import_app, models_app, policy_app, vl):
+for _group in (import_app, export_app, models_app, policy_app, vl):
     app.add_typer(_group)
 
 

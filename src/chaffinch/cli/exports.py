@@ -1,0 +1,53 @@
+"""`chaffinch export`: findings in the form of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chaffinch.cli.output import WorkspaceOption, hint
+
+export_app = typer.Typer(
+    name="export",
+    help="Write findings as other tools do. Such as: chaffinch export visual-layer -w ws --to export.csv",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@export_app.callback()
+def _export() -> None:
+    """Keep the name of the one format there is a part of the command."""
+
+
+@export_app.command("visual-layer")
+def export_visual_layer(
+    *,
+    workspace: WorkspaceOption,
+    to: Annotated[Path, typer.Option("--to", help="File to write: .csv (a row a finding) or .json (1.1).")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Only findings of chaffinch, visual-layer, fastdup or cleanlab; may be repeated."),
+    ] = None,
+) -> None:
+    """Write findings as Visual Layer exports them, for the guide's scripts and for other workspaces.
+
+    A CSV has a row for each finding, a JSON an item for each image, with issues, tags, label and boxes.
+
+    Examples:
+
+        chaffinch export visual-layer -w ws --to vl_exports/imagenet1k_vl_export.csv
+
+        chaffinch export visual-layer -w ws --to export.json --source chaffinch
+    """
+    from chaffinch.pipeline.export_visual_layer import export_visual_layer as run_export
+
+    written = run_export(workspace, to, sources=source or ())
+    unit = "findings" if to.suffix == ".csv" else "images"
+    hint(f"{to}: {written.n_items:,} {unit}")
+    if written.n_box_issues_left_out:
+        hint(f"{written.n_box_issues_left_out:,} findings about boxes are left out: end the name with .json")
+    if to.suffix == ".csv":
+        hint(f"next: vl_tagging_workflow.py --vl_export {to} --dataset NAME --output manifest.csv")
