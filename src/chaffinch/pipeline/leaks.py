@@ -101,19 +101,34 @@ def keep_leaks(
     found: Sequence[PairSet],
     phash_threshold: int,
 ) -> Generation:
-    """Publish the pairs, and the issues of all methods searched so far between these splits."""
-    scope = leak_scope(*between)
-    searched = {pairs.method for pairs in found}
-    earlier = [m for s, m in scopes(generation) if s == scope and m not in searched]
-    every = [*found, *(read_pairs(folder, generation, scope=scope, method=method) for method in earlier)]
-    every.sort(key=lambda pairs: METHODS.index(pairs.method))
-    tables = dict(generation.tables)
-    for pairs in found:
+    """Publish the pairs, and the issues of all methods searched so far between these splits.
+
+    What was searched the other way round is taken over, so that no leak is listed twice: pairs know no side.
+    """
+    scope, reverse = leak_scope(*between), leak_scope(between[1], between[0])
+    known = {pairs.method: pairs for pairs in found}
+    new = set(known)
+    for place in (scope, reverse):
+        for method in [m for s, m in scopes(generation) if s == place and m not in known]:
+            known[method] = read_pairs(folder, generation, scope=place, method=method)
+            new |= {method} if place == reverse else set()
+    every = sorted(known.values(), key=lambda pairs: METHODS.index(pairs.method))
+    turned = tuple(f"{kind}/{reverse}" for kind in ("issues", "groups", "edges"))
+    tables = {name: files for name, files in generation.tables.items() if not _is_below(name, turned)}
+    for pairs in (pairs for pairs in every if pairs.method in new):
         tables |= write_pairs(folder, generation, pairs, scope=scope)
     thresholds = dict(generation.info.get(PHASH_THRESHOLDS, {}))
+    turned_threshold = thresholds.pop(reverse, None)
+    if turned_threshold is not None:
+        thresholds.setdefault(scope, turned_threshold)
+    searched = {pairs.method for pairs in found}
     if "perceptual" in searched:
         thresholds[scope] = phash_threshold
     searched_with = thresholds.get(scope, phash_threshold)
     rows = leak_issues(folder, generation, every, side=side, phash_threshold=searched_with)
     tables |= write_issues(folder, generation, [rows], scope=scope)
     return folder.publish(generation, tables=tables, info={**generation.info, PHASH_THRESHOLDS: thresholds})
+
+
+def _is_below(table: str, names: Sequence[str]) -> bool:
+    return any(table == name or table.startswith(f"{name}/") for name in names)

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from chaffinch.apply.lists import folder_rows
 from chaffinch.cli.main import app
+from chaffinch.storage.export import read_exported
+from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.workspace import Workspace
 
 Shell = Callable[..., Any]
@@ -298,3 +300,15 @@ def test_resolve__colliding_row_numbers_lose_no_innocent_train_row(
 def test_folder_rows__count_as_torchvision_does() -> None:
     names = ["b/1.jpg", "a/z.PNG", "a/sub/c.jpg", "a/x.gif", "flat.jpg", "a-b/q.webp", "a/B.bmp"]
     assert folder_rows(names) == [4, 1, 2, None, None, 3, 0]
+
+
+def test_leaks__searched_both_ways_are_listed_once(shell: Shell) -> None:
+    """The fixture searched for exact leaks; the other way round joins them, and turns the sides."""
+    shell("leaks", "--between", "val", "train", "--methods", "perceptual", "--phash-threshold", "0")
+    table = read_exported(shell.workspace, "issues").to_pylist()
+    leaks = [(row["key"], row["method"]) for row in table if row["issue_type"] == "leak"]
+    assert len(leaks) == len(set(leaks))
+    tables = WorkspaceFolder(shell.workspace).published().tables
+    searched = sorted(name for name in tables if name.startswith("edges/leaks/"))
+    assert searched == ["edges/leaks/val/train/exact", "edges/leaks/val/train/perceptual"]
+    assert [name for name in tables if name.startswith("issues/leaks/")] == ["issues/leaks/val/train"]
