@@ -20,6 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chaffinch.storage.folder import WorkspaceFolder
+from chaffinch.storage.vectors import read_vectors
+
 RUN_WORDS = ("time", "scanned", "duration", "shard")
 """Columns whose name holds one of these may differ between runs."""
 
@@ -120,6 +123,42 @@ def test_scan__killed_as_a_file_appears(
     wait_for(lambda: any(workspace.glob(sign)) or process.poll() is not None)
     process.kill()
     process.communicate()
+    assert_resumes(workspace)
+
+
+def vectors_by_key(workspace: Path) -> dict[str, bytes]:
+    folder = WorkspaceFolder(workspace)
+    generation = folder.published()
+    keys = folder.read(generation, "samples", columns=["key"]).column(0).to_pylist()
+    rows = read_vectors(folder, generation, "descriptor")
+    return {key: row.tobytes() for key, row in zip(keys, rows, strict=True)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "embedding/.*.tmp",
+        "embedding/*shard-000002.npy",
+        "embedding/*rest-000001.npy",
+        "tables/.vectors*.tmp",
+        "tables/vectors*-1.npy",
+    ],
+)
+def test_scan__killed_while_it_embeds(
+    commands, tiny_images, undisturbed, assert_resumes, wait_for, tmp_path, sign
+) -> None:
+    workspace = tmp_path / "ws"
+    if "rest" in sign:
+        shutil.copytree(undisturbed.workspace, workspace)
+    process = commands.start("scan", tiny_images, "-w", workspace, "--embedder", "descriptor")
+    wait_for(lambda: any(workspace.glob(sign)) or process.poll() is not None)
+    process.kill()
+    process.communicate()
+    commands.run("scan", tiny_images, "-w", workspace, "--embedder", "descriptor")
+    commands.run("scan", tiny_images, "-w", tmp_path / "whole", "--embedder", "descriptor")
+    assert vectors_by_key(workspace) == vectors_by_key(tmp_path / "whole")
+    assert not any((workspace / "embedding").iterdir())
     assert_resumes(workspace)
 
 

@@ -65,7 +65,7 @@ def onnx_embedder(path: Path, *, card: ModelCard | None = None, spec: str = "") 
             sha256=digest, output=output.name, version=VERSION, **asdict(preprocessing)
         ),
         semantic_threshold=card.semantic_threshold if card else None,
-        spec=spec or f"onnx:{path}",
+        spec=spec or f"onnx:{path.absolute()}",
     )
     return Embedder(info, preprocessing.side, embed, batch=batch, warnings=tuple(warnings))
 

@@ -62,15 +62,15 @@ def torch_embedder(spec: str) -> Embedder:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = model.module.eval().to(device)
     embed = _embed_with(torch, module, model.preprocessing, device)
-    dim = _dim_of(embed, model.preprocessing.side, spec)
+    is_named = bool(name) and library in loaders
     info = EmbedderInfo(
-        name=spec if name and library in loaders else f"{PREFIX}{Path(rest).stem}",
-        dim=dim,
+        name=spec if is_named else f"{PREFIX}{Path(rest).stem}",
+        dim=_dim_of(embed, model.preprocessing.side, spec),
         fingerprint=fingerprint_of(
             weights=_digest(torch, module), device=device, version=VERSION, **asdict(model.preprocessing)
         ),
         semantic_threshold=None,
-        spec=spec,
+        spec=spec if is_named else f"{PREFIX}{Path(rest).absolute()}",
     )
     batch = CUDA_BATCH if device == "cuda" else BATCH
     return Embedder(info, model.preprocessing.side, embed, batch=batch, warnings=model.warnings)

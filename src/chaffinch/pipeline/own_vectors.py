@@ -42,7 +42,7 @@ def attach_vectors(
         dim=file.dim,
         fingerprint=_digest(file.path),
         semantic_threshold=None,
-        spec=f"{PREFIX}{file.path}",
+        spec=f"{PREFIX}{file.path.absolute()}",
     )
     contents = sample_contents(folder.files(generation, "samples"))
     sample_of = _samples_of(folder, generation, file, n_samples=len(contents.digests))
