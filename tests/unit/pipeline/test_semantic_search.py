@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from chaffinch.detect.pair_sets import SampleColumns
+from chaffinch.detect.verified import verified_pairs
+from chaffinch.pipeline import pair_search
 from chaffinch.pipeline.duplicates import find_duplicates
 from chaffinch.pipeline.find import find
 from chaffinch.pipeline.leak_report import LeakReport, report_leaks
@@ -16,6 +20,7 @@ from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.settings import FindSettings, LeakSettings
 from chaffinch.storage.export import read_exported
 from chaffinch.storage.folder import WorkspaceFolder
+from chaffinch.storage.pairs import PairSet
 from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, embedder_info, write_vectors
 
 BETWEEN = ("train", "val")
@@ -115,6 +120,23 @@ def test_report_leaks__says_what_semantic_lacks(
     (left_out,) = report_leaks(workspace, BETWEEN, settings=settings).summary.left_out
     assert reason in left_out.reason
     assert command in left_out.hint
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.9, ((5, 3), 0.9)), (None, (None, 1.0))])
+def test_search_pairs__verified_takes_vectors_whose_threshold_is_known(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, threshold: float | None, expected: object
+) -> None:
+    embed(workspace, threshold=threshold)
+    seen: list[object] = []
+
+    def watched(samples: SampleColumns, **options: Any) -> PairSet:
+        vectors = options["vectors"]
+        seen.append((None if vectors is None else vectors.shape, options["copy_cosine"]))
+        return verified_pairs(samples, **options)
+
+    monkeypatch.setattr(pair_search, "verified_pairs", watched)
+    find_duplicates(workspace, settings=LeakSettings(methods=("verified",)))
+    assert seen == [expected]
 
 
 def test_find_duplicates__semantic(workspace: Path) -> None:
