@@ -185,10 +185,12 @@ def photographs(half: int) -> list[Path]:
     return [p for p in paths if hashlib.blake2b(p.name.encode()).digest()[0] % 2 == half]
 
 
-def planted(half: int, per_kind: int) -> tuple[Pictures, np.ndarray, list[str]]:
+def planted(
+    half: int, per_kind: int, make: Callable[[], Pictures] = Pictures
+) -> tuple[Pictures, np.ndarray, list[str]]:
     """Return originals and copies, which side each is on, and the kind of each copy."""
     rng = np.random.default_rng(half)
-    paths, pictures, kinds = photographs(half), Pictures(), []
+    paths, pictures, kinds = photographs(half), make(), []
     for path in paths:
         pictures.add(
             Image.open(path).convert("RGB"), name=path.name, subject=path.name, data=path.read_bytes()
@@ -202,13 +204,13 @@ def planted(half: int, per_kind: int) -> tuple[Pictures, np.ndarray, list[str]]:
     return pictures, side, kinds
 
 
-def strangers(half: int) -> Pictures:
+def strangers(half: int, n_crops: int = CROPS_PER_PHOTO, make: Callable[[], Pictures] = Pictures) -> Pictures:
     rng = np.random.default_rng(half)
-    pictures = Pictures()
+    pictures = make()
     for path in photographs(half):
         image = Image.open(path).convert("RGB")
         pictures.add(image, name=path.name, subject=path.name)
-        for number in range(CROPS_PER_PHOTO):
+        for number in range(n_crops):
             crop = cropped(image, rng, float(rng.uniform(0.3, 0.6)))
             pictures.add(crop, name=f"{path.name}, crop {number}", subject=path.name)
     return pictures
@@ -243,7 +245,9 @@ def stranger_pairs(pictures: Pictures, pairs: set[tuple[int, int]]) -> list[list
     ]
 
 
-def cifar_half(half: int) -> tuple[Pictures, list[tuple[int, int, int]]]:
+def cifar_half(
+    half: int, make: Callable[[], Pictures] = Pictures
+) -> tuple[Pictures, list[tuple[int, int, int]]]:
     """Return the images of one half and the judged pairs in it: rows and judgement."""
     root = DATA / "cifar10-slice"
     with (root / "cifair_pairs.csv").open() as file:
@@ -253,7 +257,7 @@ def cifar_half(half: int) -> tuple[Pictures, list[tuple[int, int, int]]]:
         chosen = owner.get(a, owner.get(b, number % 2))
         owner.setdefault(a, chosen)
         owner.setdefault(b, chosen)
-    pictures, rows = Pictures(), {}
+    pictures, rows = make(), {}
     for path in sorted(root.glob("**/*.png")):
         name = str(path.relative_to(root))
         if owner.get(name, hashlib.blake2b(name.encode()).digest()[0] % 2) == half:
