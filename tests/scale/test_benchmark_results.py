@@ -51,6 +51,16 @@ def test_leak_scale__peak_memory_is_below_4_gib() -> None:
     assert 0 < max(peaks(found["steps"])) < 4096
 
 
+def test_resolve_scale__lists_are_right_and_within_time_and_memory() -> None:
+    found = result("resolve_scale")
+    assert found["n_samples"] == 1_330_000
+    assert found["n_removed"] == found["n_removed_by_count"] > 0
+    assert found["same_bytes_twice"]
+    resolved = found["steps"][-1]
+    assert 0 < resolved["cpu_s"] < found["target"]["resolve_cpu_s"]
+    assert 0 < resolved["peak_mb"] < found["target"]["resolve_peak_mb"]
+
+
 def test_memory__scan_stays_below_1_gib_at_imagenet_size() -> None:
     found = result("memory")
     assert max(row["n_images"] for row in found["scans"]) >= 200_000

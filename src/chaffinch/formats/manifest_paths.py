@@ -1,11 +1,10 @@
 """The image paths of a tagging manifest, and leak flags added to it.
 
-A leak report must spell paths as the manifest does, since the users' guide merges the two by string equality
-(step 3.3). `read_manifest_rows` streams the spelling; `identity.PathMatcher` finds the sample that each row
-means. `add_leaks_to_manifest` does that step itself: it changes nothing but `user_tags` and `user_action` of
-leaking rows, and every other row keeps its bytes.
-
-Row numbers are those a spreadsheet shows: the header is row 1.
+A leak report must spell paths as the manifest does, since the users' guide merges the two by string
+equality (step 3.3). `read_manifest_rows` streams the spelling; `path_matching.PathMatcher` finds the sample
+that each row means. `add_leaks_to_manifest` does that step itself: it changes nothing but `user_tags` and
+`user_action` of leaking rows, and every other row keeps its bytes. Row numbers are those a spreadsheet
+shows: the header is row 1.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from chaffinch.identity import PathMatcher
+from chaffinch.formats.path_matching import PathMatcher
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.imports import StagedImport, staged_batches
 from chaffinch.storage.plan import text_digests

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chaffinch.formats.manifest_paths import read_manifest_rows
-from chaffinch.identity import NO_SPLIT, PathMatcher, path_from_text, path_text
+from chaffinch.formats.path_matching import PathMatcher
+from chaffinch.identity import NO_SPLIT, path_from_text, path_text
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 
 
