@@ -48,12 +48,17 @@ MODELS = (
         name="dinov2-small",
         good_at="near duplicates, outliers, labels of fine classes",
         dim=384,
-        size_mb=23,
+        size_mb=24,
         licence="Apache-2.0",
         preprocessing=Preprocessing(),
         output="last_hidden_state",
         semantic_threshold=None,
-        hub=HubFile(repo="Xenova/dinov2-small", path="onnx/model_quantized.onnx", revision="main"),
+        hub=HubFile(
+            repo="Xenova/dinov2-small",
+            path="onnx/model_quantized.onnx",
+            revision="c2bb04a51fab207c420665f1946016107bffc701",
+            sha256="3afdc8bc63b50558d6e5770f5b799bb82455c2311183a2de43803f343a29d917",
+        ),
     ),
     ModelCard(
         name="clip-vit-b32",
@@ -68,6 +73,7 @@ MODELS = (
             repo="Qdrant/clip-ViT-B-32-vision",
             path="model.onnx",
             revision="a636590e595dbbd798647c9dd4550d5652fba969",
+            sha256="c68d3d9a200ddd2a8c8a5510b576d4c94d1ae383bf8b36dd8c084f94e1fb4d63",
         ),
     ),
     ModelCard(
@@ -83,7 +89,8 @@ MODELS = (
     ),
 )
 """Every model that has a name. The threshold of mobilenet-v2: one of 2.35 million pairs of photographs
-reached it, and that one was a true copy."""
+reached it, and that one was a true copy. The checksums of the hub's files are those that independent public
+projects pin for the same revisions; nobody has fetched the files with this program yet."""
 
 
 def model_named(name: str) -> ModelCard | None:
@@ -93,4 +100,6 @@ def model_named(name: str) -> ModelCard | None:
 
 def model_with_digest(sha256: str) -> ModelCard | None:
     """Return the model whose file has this digest; None if it is not known."""
-    return next((card for card in MODELS if card.sha256 == sha256), None)
+    return next(
+        (card for card in MODELS if sha256 in (card.sha256, card.hub.sha256 if card.hub else None)), None
+    )

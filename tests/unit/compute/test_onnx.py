@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from chaffinch.compute.models import MODELS, model_named
+from chaffinch.compute.models import MODELS, model_named, model_with_digest
 from chaffinch.compute.onnx import onnx_embedder
 from chaffinch.errors import SourceError
 
@@ -122,6 +122,10 @@ def test_onnx_embedder__refuses_files_that_cannot_serve(tmp_path: Path) -> None:
 def test_models__names_and_digests_are_unique() -> None:
     names = [card.name for card in MODELS]
     assert len(set(names)) == len(names)
+    pinned = [card.hub.sha256 for card in MODELS if card.hub]
+    assert all(pinned) and len(set(pinned)) == len(pinned)
+    assert model_with_digest(pinned[0] or "") == MODELS[0]
+    assert model_with_digest("0" * 64) is None
     assert model_named("dinov2-small") is not None and model_named("resnet") is None
 
 
