@@ -53,7 +53,9 @@ DatasetOption = Annotated[
 
 EmbedderOption = Annotated[
     str | None,
-    typer.Option("--embedder", help="What makes vectors in the same pass: onnx:FILE or a model's name."),
+    typer.Option(
+        "--embedder", help="What makes vectors: descriptor, onnx:FILE, vectors:FILE, a name of 'models list'."
+    ),
 ]
 
 PLAIN_EVERY_S = 10.0
