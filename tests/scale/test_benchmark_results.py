@@ -72,3 +72,32 @@ def test_startup__help_and_install_are_within_their_targets() -> None:
     found = result("startup")
     assert found["start"][0]["cpu_s"] < found["start"][0]["target"]
     assert found["installed_core_mb"] < found["target_core_mb"]
+
+
+def mean_of(rows: list[dict[str, Any]], tool: str) -> float:
+    """Return a tool's mean from the last row of a table of quality."""
+    return float(rows[-1][tool].split()[-1])
+
+
+def test_mislabels__ranking_and_flags_are_at_least_the_peers() -> None:
+    found = result("mislabels")
+    for table in ("average_precision", "F1_of_flags_with_precision_and_recall"):
+        rows = found[table]
+        others = [name for name in rows[-1] if name not in ("data", "noise", "chaffinch")]
+        assert mean_of(rows, "chaffinch") >= max(mean_of(rows, name) for name in others)
+
+
+def test_mislabels__imagenet_size_stays_below_4_gib() -> None:
+    assert any(row["n"] >= 1_280_000 for row in result("mislabels")["scale"])
+    assert max(peaks(result("mislabels")["scale"])) < 4096
+
+
+def test_outliers__ranking_is_at_least_the_peers() -> None:
+    rows = result("outliers")["average_precision"]
+    others = [name for name in rows[-1] if name not in ("among", "foreign", "chaffinch")]
+    assert mean_of(rows, "chaffinch") >= max(mean_of(rows, name) for name in others)
+
+
+def test_outliers__imagenet_size_stays_below_4_gib() -> None:
+    assert any(row["n"] >= 1_280_000 for row in result("outliers")["scale"])
+    assert max(peaks(result("outliers")["scale"])) < 4096
