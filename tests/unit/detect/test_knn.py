@@ -104,8 +104,8 @@ def test_knn_graph__some_queries_get_what_they_get_among_all() -> None:
 def test_knn_graph__index_beyond_the_limit() -> None:
     vectors = clustered(6000)
     vectors[17] = 0
-    exact, indexed = knn_graph(vectors, k=5), knn_graph(vectors, k=5, exact_comparisons=0)
-    again = knn_graph(vectors, k=5, exact_comparisons=0)
+    exact, indexed = knn_graph(vectors, k=5), knn_graph(vectors, k=5, exact_products=0)
+    again = knn_graph(vectors, k=5, exact_products=0)
     is_found = indexed.similarity >= exact.similarity[:, -1:]
     assert is_found.mean() > 0.95
     assert abs(indexed.recall - is_found.mean()) < 0.02
