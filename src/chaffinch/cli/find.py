@@ -1,24 +1,19 @@
-"""`chaffinch find` and `chaffinch issues`."""
+"""`chaffinch find`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chaffinch.cli.leaks import parse_methods
 from chaffinch.cli.output import LogJsonOption, WorkspaceOption, duration, hint, progress_on_stderr, say
-from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from chaffinch.pipeline.find import FindReport
-
-TEXT_WIDTH = 79
-"""Columns of a reason as it is listed."""
 
 
 def find(
@@ -100,78 +95,3 @@ def print_found(reports: Sequence[FindReport]) -> None:
             say(f"{done.step:<12}left out: {report.left_out}")
         if report.command is not None:
             hint(f"hint: {report.command}")
-
-
-def issues(
-    *,
-    workspace: WorkspaceOption,
-    output_format: Annotated[
-        str, typer.Option("--format", help="table, csv or json (one object a line).")
-    ] = "table",
-    issue_type: Annotated[
-        str | None, typer.Option("--type", help="Only this type: duplicate, leak or label_conflict.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
-) -> None:
-    """List what was found, surest first within each type.
-
-    Examples:
-
-        chaffinch issues -w ws
-
-        chaffinch issues -w ws --type leak --format csv > leaks.csv
-    """
-    from chaffinch.storage.export import stream_table
-
-    printers = {"table": _print_text, "csv": _print_csv, "json": _print_json}
-    if output_format not in printers:
-        raise UsageError(f"there is no format {output_format!r}", hint="--format table, csv or json")
-    schema, tables = stream_table(workspace, "issues")
-    rows = (row for table in tables for row in table.to_pylist())
-    if issue_type is not None:
-        rows = (row for row in rows if row["issue_type"] == issue_type)
-    printers[output_format](schema.names, rows, limit)
-
-
-def _print_text(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
-    import heapq
-    import textwrap
-    from itertools import count
-
-    counter = count()
-    counted = (row for row, _ in zip(rows, counter, strict=False))
-    # Of half a million issues the first twenty are kept, not all of them sorted.
-    shown = heapq.nsmallest(limit, counted, key=_surest) if limit else sorted(counted, key=_surest)
-    for row in shown:
-        group = "" if row["group_id"] is None else f"  group {row['group_id']}"
-        say(f"{row['issue_type']}  {_confidence(row)}{group}  {row['key']}")
-        say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
-    if not shown:
-        hint("nothing is found so far: chaffinch find looks for duplicates, chaffinch leaks between splits")
-    left = next(counter) - len(shown)
-    if left > 0:
-        hint(f"{left:,} more: --limit 0, or --format csv")
-
-
-def _surest(row: dict[str, Any]) -> tuple[str, float, str]:
-    return row["issue_type"], -(row["confidence"] or 0.0), row["key"]
-
-
-def _confidence(row: dict[str, Any]) -> str:
-    """Spell a confidence; other tools may state none."""
-    return "-" if row["confidence"] is None else f"{row['confidence']:.2f}"
-
-
-def _print_csv(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
-    import csv
-
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-
-
-def _print_json(names: list[str], rows: Iterator[dict[str, Any]], limit: int) -> None:
-    import json
-
-    for row in rows:
-        say(json.dumps(row, ensure_ascii=False))

@@ -21,8 +21,9 @@ from chaffinch.cli.clean import clean, status
 from chaffinch.cli.decide import audit, tag, tags
 from chaffinch.cli.demo import demo
 from chaffinch.cli.exports import export_app
-from chaffinch.cli.find import find, issues
+from chaffinch.cli.find import find
 from chaffinch.cli.imports import import_app
+from chaffinch.cli.issues import issues
 from chaffinch.cli.leaks import leaks
 from chaffinch.cli.models import models_app
 from chaffinch.cli.output import hint, remarks_as_json, write_any_name

@@ -42,6 +42,8 @@ BRIGHT_LIMIT = 0.74
 EXPOSURE_LIMIT = 0.96
 """Smallest sum of mean luma and share of clipped pixels that counts as bright, 0..2. Only pixels that lost a
 channel count as clipped: a white ground is at the end with all three."""
+MIN_EXPOSED_BRIGHTNESS = 0.7
+"""And the mean must be above this: drawings in pure colours have lost channels too."""
 FULL_EXPOSURE = 1.4
 """The same at which it is certain."""
 
@@ -245,8 +247,10 @@ def _bright(numbers: QualityNumbers) -> QualityFlags:
 
 
 def _is_bright(numbers: QualityNumbers) -> np.ndarray:
-    is_exposed: np.ndarray = numbers.brightness_mean + numbers.clipped_share > EXPOSURE_LIMIT
-    return is_exposed | (_lightness(numbers) > BRIGHT_LIMIT)
+    is_exposed = numbers.brightness_mean + numbers.clipped_share > EXPOSURE_LIMIT
+    is_exposed &= numbers.brightness_mean > MIN_EXPOSED_BRIGHTNESS
+    is_bright: np.ndarray = is_exposed | (_lightness(numbers) > BRIGHT_LIMIT)
+    return is_bright
 
 
 def _low_information(numbers: QualityNumbers) -> QualityFlags:

@@ -55,7 +55,7 @@ def test_detail__is_a_weighted_geometric_mean() -> None:
         ("blur", {"sharpness_tile": 0.02, "detail_half": 0.1, "detail_quarter": 0.02}),
         ("dark", {"brightness_mean": 0.05, "brightness_p95": 0.2}),
         ("bright", {"brightness_mean": 0.95, "brightness_p5": 0.8}),
-        ("bright", {"brightness_mean": 0.7, "clipped_share": 0.35}),
+        ("bright", {"brightness_mean": 0.75, "clipped_share": 0.35}),
         ("low_information", {"contrast": 0.02}),
         ("grayscale", {"saturation": 0.0}),
         ("odd_size", {"width": 40.0, "height": 30.0}),
@@ -78,8 +78,9 @@ def test_flag_quality__what_is_meant_to_be_so_passes() -> None:
     snow = {"brightness_mean": 0.85, "brightness_p5": 0.45, "contrast": 0.11}
     product_on_white = {"brightness_mean": 0.92, "brightness_p5": 0.3, "contrast": 0.15}
     silhouette = {"brightness_mean": 0.3, "sharpness_tile": 0.05, "detail_half": 0.5}
+    flag_in_pure_colours = {"brightness_mean": 0.3, "clipped_share": 1.0}
     frame = {"contrast": 0.0, "sharpness_tile": 0.0, "detail_half": 1.0, "detail_quarter": 1.0}
-    assert flagged(night, snow, product_on_white, silhouette) == {}
+    assert flagged(night, snow, product_on_white, silhouette, flag_in_pure_colours) == {}
     assert list(flagged(frame)) == ["low_information"]  # nothing to be sharp, so not blurry
 
 
