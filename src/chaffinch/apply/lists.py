@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaffinch.errors import IdentityError
 from chaffinch.identity import path_from_text
 from chaffinch.storage.files import atomic_path, write_json
 
@@ -101,7 +102,23 @@ def _write_split(target: Path, spec: ListsSpec, split: str, *, own: Sequence[Cha
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
     with atomic_path(path) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="")
+        text = "".join(f"{_one_line(line, path)}\n" for line in lines)
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def _one_line(text: str, path: Path) -> str:
+    """Return an id that is one line of a list.
+
+    Raises:
+        IdentityError: If it holds a line break: a training script would read two ids, neither of them right.
+    """
+    if "\n" in text or "\r" in text:
+        raise IdentityError(
+            f"the id {text!r} holds a line break and cannot stand in a list of one id a line",
+            where=path.name,
+            hint="rename the file and scan again, or keep the image",
+        )
+    return text
 
 
 def _write_map(path: Path, labels: Mapping[str, str], spec: ListsSpec) -> None:
