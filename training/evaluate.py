@@ -1,20 +1,22 @@
-"""Measure models on held-back pictures, side by side, and write JSON and the table of the model card.
+"""Measure models on held-back pictures, side by side: JSON, and a table for the model card on stdout.
 
     python -m training.evaluate --data ../shared/data --to training/work/figures.json \
-        --model chaffinch-s=src/chaffinch/compute/weights/chaffinch-s.onnx:160
+        --model chaffinch-s=src/chaffinch/compute/weights/chaffinch-s.onnx:192
 
-Each model is an ONNX file with the side length to run it at. The teacher (at 224), the same projected to 256
-directions, `descriptor` and raw pixels stand beside them. Needs the package, not torch.
+Each model is an ONNX file with the side length to run it at. The teacher (at 224), `descriptor` and raw
+pixels stand beside them. Needs the package, not torch. Models that the JSON file has already stay in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -22,13 +24,13 @@ import onnxruntime
 from chaffinch.compute.descriptor import SIDE, describe
 from training import held_back, measures
 from training.held_back import CopySet, JudgedPairs, LabelSet
-from training.teacher import TEACHER, TEACHER_SIZE
+from training.teacher import TEACHER, TEACHER_SIZE, open_teacher
 
 BATCH = 8
 """Pictures embedded at a time, as in a scan."""
 
 PIXELS_SIDE = 32
-DESCRIPTOR_SHARE = 0.3
+DESCRIPTOR_SHARE = 0.15
 """Weight of the descriptor's cosine where vectors are joined with it."""
 PLANTED_SHARE = 0.1
 """Of labels, replaced to measure how well wrong ones are found."""
@@ -50,19 +52,29 @@ class Model:
     """Of its file; 0 without one."""
 
 
-def onnx_model(path: Path, *, side: int, output: str | None = None) -> Model:
-    """Open an ONNX model on one thread."""
+def onnx_model(path: Path, *, side: int) -> Model:
+    """Open an ONNX model on one thread; its first output holds the vectors."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    name = output or session.get_outputs()[0].name
+    return Model(side, _embed_with(session, session.get_outputs()[0].name), path.stat().st_size)
+
+
+def teacher_model(data: Path) -> Model:
+    """Open the teacher, its weights unpacked, at the size at which it was trained."""
+    embed = _embed_with(open_teacher(data), "embedding")
+    return Model(TEACHER_SIZE, embed, (data / TEACHER).stat().st_size)
+
+
+def _embed_with(session: onnxruntime.InferenceSession, output: str) -> Embed:
+    """Return what runs a session in batches."""
 
     def embed(pictures: np.ndarray) -> np.ndarray:
         parts = np.split(pictures, range(BATCH, len(pictures), BATCH))
         ready = (np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype=np.float32) for part in parts)
-        return np.concatenate([session.run([name], {"input": part})[0] for part in ready])
+        return np.concatenate([session.run([output], {"input": part})[0] for part in ready])
 
-    return Model(side, embed, path.stat().st_size)
+    return embed
 
 
 def raw_pixels(pictures: np.ndarray) -> np.ndarray:
@@ -194,6 +206,40 @@ def compare(data: Path, models: Mapping[str, Model]) -> dict[str, dict[str, obje
     return results
 
 
+COLUMNS = {
+    "CIFAR-10": ("accuracy_cifar10", "rate"),
+    "boxes": ("accuracy_boxes", "rate"),
+    "photographs": ("accuracy_photographs", "rate"),
+    "mislabels, CIFAR-10": ("mislabel_precision_cifar10",),
+    "mislabels, boxes": ("mislabel_precision_boxes",),
+    "copies": ("copy_recall", "rate"),
+    "judged pairs": ("judged_pairs", "average_precision"),
+    "at precision .5": ("judged_pairs", "recall_at_precision_.5"),
+    "ms": ("cpu_ms",),
+    "MB": ("size_bytes",),
+}
+"""Column of the table to its place in a model's figures."""
+
+
+def _cell(figures: Mapping[str, Any], place: tuple[str, ...]) -> str:
+    value: Any = figures
+    for name in place:
+        value = value.get(name) if value is not None else None
+    if value is None:
+        return "-"
+    if place == ("size_bytes",):
+        return f"{value / 1e6:.1f}"
+    return f"{value:.1f}" if place == ("cpu_ms",) else f"{value:.3f}".removeprefix("0")
+
+
+def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the figures as a table in Markdown, a line per model."""
+    lines = [f"| vectors | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
+    for name, found in results.items():
+        lines.append(f"| {name} | {' | '.join(_cell(found, place) for place in COLUMNS.values())} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Read the command line, measure and write."""
     parser = argparse.ArgumentParser(
@@ -209,13 +255,15 @@ def main() -> None:
         "pixels": Model(PIXELS_SIDE, raw_pixels, 0),
     }
     if not arguments.without_teacher:
-        models["teacher"] = onnx_model(arguments.data / TEACHER, side=TEACHER_SIZE, output="embedding")
+        models["teacher"] = teacher_model(arguments.data)
     for text in arguments.model:
         name, _, place = text.partition("=")
         path, _, side = place.rpartition(":")
         models[name] = onnx_model(Path(path), side=int(side))
-    results = compare(arguments.data, models)
+    known = json.loads(arguments.to.read_text(encoding="utf-8")) if arguments.to.exists() else {}
+    results = {**known, **compare(arguments.data, models)}
     arguments.to.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(as_table(results))
 
 
 if __name__ == "__main__":

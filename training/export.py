@@ -1,7 +1,10 @@
 """Write the network as ONNX: floats, or 8-bit integers with ranges fit on training crops.
 
-    python -m training.export training/work/chaffinch-s/checkpoint.pt --crops training/work/crops-0 \
-        --to FILE.onnx
+    python -m training.export --crops training/work/crops-0 --teacher ../shared/data --to FILE.onnx
+    python -m training.export --crops training/work/crops-0 --to FILE.onnx \
+        --checkpoint training/work/chaffinch-s/checkpoint.pt
+
+The first exports the network before any training, the second a checkpoint of `training.train`.
 
 Input `input`: (N, 3, H, W) float32, RGB 0..255, H and W multiples of 32. Output `vector`: (N, 256) float32.
 The file holds trunk and projection; the classifier only served training. Same weights and crops: same bytes.
@@ -28,7 +31,16 @@ from onnxruntime.quantization import (
 )
 from torch import nn
 
-from training.network import N_DIMENSIONS, PIXEL_MIDDLE, Block, ConvLayer, Network
+from training.network import (
+    N_DIMENSIONS,
+    PIXEL_MIDDLE,
+    SMALLEST_FEATURE,
+    Block,
+    ConvLayer,
+    Network,
+)
+from training.projection import fit_projection, untrained_network
+from training.teacher import TEACHER
 from training.views import plain_view
 
 OPSET = 17
@@ -37,6 +49,9 @@ IR_VERSION = 8
 CALIBRATION_CROPS = 256
 CALIBRATION_BATCH = 16
 RELU6 = (0.0, 6.0)
+QUANTISED = ["Conv", "Clip", "Add"]
+"""Kinds of nodes in 8 bits. Without Clip, ranges are those before it, and a third of the accuracy is gone;
+averages over the picture stay floats, since small ones count once their roots are drawn."""
 
 
 class Graph:
@@ -107,9 +122,10 @@ def float_model(network: Network) -> onnx.ModelProto:
     for module in network.trunk:
         mapped = _add_module(graph, module, mapped)
     features = graph.add("Flatten", graph.add("GlobalAveragePool", mapped))
+    smallest = graph.store("smallest_feature", np.array([SMALLEST_FEATURE]))
+    roots = graph.add("Sqrt", graph.add("Max", features, smallest))
     weights = graph.store("projection", _values(network.head.weight))
-    bias = graph.store("projection_bias", _values(network.head.bias))
-    graph.add("Gemm", features, weights, bias, to="vector", transB=1)
+    graph.add("Gemm", roots, weights, to="vector", transB=1)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -158,7 +174,7 @@ def quantised_model(model: onnx.ModelProto, pictures: np.ndarray) -> onnx.ModelP
             weight_type=QuantType.QInt8,
             per_channel=True,
             calibrate_method=CalibrationMethod.MinMax,
-            op_types_to_quantize=["Conv", "Add", "GlobalAveragePool"],
+            op_types_to_quantize=QUANTISED,
         )
         return onnx.load(target)
 
@@ -183,13 +199,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--checkpoint", type=Path, help="of training.train")
+    source.add_argument("--teacher", type=Path, metavar="DATA", help="export its weights, not trained")
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--crops", type=Path, help="fit 8-bit ranges on these; left out: floats")
-    parser.add_argument("--size", type=int, default=160, help="side of the calibration pictures, pixels")
+    parser.add_argument("--crops", type=Path, required=True, help="ranges are fit on these")
+    parser.add_argument("--floats", action="store_true", help="leave out the 8 bits")
+    parser.add_argument("--size", type=int, default=192, help="side of the calibration pictures, pixels")
     arguments = parser.parse_args()
-    model = float_model(averaged_network(arguments.checkpoint))
-    if arguments.crops:
+    if arguments.checkpoint:
+        network = averaged_network(arguments.checkpoint)
+    else:
+        features = np.load(arguments.crops / "features.npy")
+        network = untrained_network(arguments.teacher / TEACHER, fit_projection(features)).eval()
+    model = float_model(network)
+    if not arguments.floats:
         model = quantised_model(model, calibration_pictures(arguments.crops, size=arguments.size))
     onnx.save(model, arguments.to)
 

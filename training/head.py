@@ -23,7 +23,6 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
-from torch.nn import functional
 
 from training import losses
 from training.network import N_FEATURES
@@ -62,21 +61,18 @@ class HeadSettings:
     """Crops a step; each is seen twice."""
     learning_rate: float
     warm_up: int
-    weight_decay: float
-    """Towards the projection that it begins as."""
-    whitening: float
     direction_weight: float
     strong_weight: float
     copy_weight: float
     entropy_weight: float
     temperature: float
-    """The last six: as in `training.train`."""
+    """The last five: as in `training.train`."""
     n_threads: int
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Features of the two views of N crops."""
+    """Roots of the features of the two views of N crops."""
 
     plain: np.ndarray
     """Shape (N, 1280), float16."""
@@ -97,13 +93,13 @@ def read_settings(path: Path) -> HeadSettings:
 
 
 def features_session(model: onnx.ModelProto, *, n_threads: int) -> onnxruntime.InferenceSession:
-    """Open a model with the input of its projection as an output, called `features`."""
+    """Open a model with the input of its projection as an output, called `roots`."""
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
     projection = next(node for node in shown.graph.node if node.op_type == "Gemm")
-    features = helper.make_node("Identity", [projection.input[0]], ["features"])
+    features = helper.make_node("Identity", [projection.input[0]], ["roots"])
     shown.graph.node.append(features)
-    shown.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", N_FEATURES]))
+    shown.graph.output.append(helper.make_tensor_value_info("roots", TensorProto.FLOAT, ["N", N_FEATURES]))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     return onnxruntime.InferenceSession(
@@ -118,7 +114,7 @@ def embed_views(session: onnxruntime.InferenceSession, views: Iterator[np.ndarra
 
     def embed() -> None:
         pictures = np.ascontiguousarray(np.stack(waiting).transpose(0, 3, 1, 2), dtype=np.float32)
-        parts.append(session.run(["features"], {"input": pictures})[0].astype(np.float16))
+        parts.append(session.run(["roots"], {"input": pictures})[0].astype(np.float16))
         waiting.clear()
 
     for view in views:
@@ -179,7 +175,6 @@ def head_loss(
         settings.direction_weight * (near + settings.strong_weight * near_strong)
         + settings.copy_weight * contrast
         + settings.entropy_weight * crowding
-        + settings.weight_decay * functional.mse_loss(head.weight, torch.from_numpy(start.directions))
     )
 
 
@@ -189,13 +184,12 @@ def fit_head(views: Views, crops: StoredCrops, *, start: Projection, settings: H
     Args:
         views: Features of N crops.
         crops: What the teacher said about them.
-        start: The projection that it begins as and is held to; also that of the teacher's features.
+        start: The projection that it begins as; the teacher's features are projected by it too.
         settings: Of the run.
     """
-    head = nn.Linear(N_FEATURES, len(start.directions))
+    head = nn.Linear(N_FEATURES, len(start.directions), bias=False)
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(start.directions))
-        head.bias.copy_(torch.from_numpy(-start.directions @ start.mean))
     optimizer = torch.optim.Adam(head.parameters(), settings.learning_rate)
     random = np.random.default_rng(settings.seed)
     for step in range(settings.steps):
@@ -207,7 +201,7 @@ def fit_head(views: Views, crops: StoredCrops, *, start: Projection, settings: H
         loss.backward()
         optimizer.step()
         if step % NOTE_EVERY == 0 or step == settings.steps - 1:
-            log.info("step %d loss %.4f", step, loss)
+            log.info("step %d loss %.4f", step, loss.detach())
     return head
 
 
@@ -216,11 +210,8 @@ def with_projection(model: onnx.ModelProto, head: nn.Linear) -> onnx.ModelProto:
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     projection = next(node for node in changed.graph.node if node.op_type == "Gemm")
-    values = {projection.input[1]: head.weight, projection.input[2]: head.bias}
-    for tensor in changed.graph.initializer:
-        if tensor.name in values:
-            array = values[tensor.name].detach().numpy()
-            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    stored = next(tensor for tensor in changed.graph.initializer if tensor.name == projection.input[1])
+    stored.CopyFrom(numpy_helper.from_array(head.weight.detach().numpy(), stored.name))
     return changed
 
 
@@ -236,7 +227,7 @@ def main() -> None:
     crops = StoredCrops(settings.crops)
     model = onnx.load(settings.trunk)
     views = view_features(model, crops, settings)
-    start = fit_projection(crops.features, whitening=settings.whitening)
+    start = fit_projection(crops.features)
     head = fit_head(views, crops, start=start, settings=settings)
     onnx.save(with_projection(model, head), settings.target)
 

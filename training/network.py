@@ -25,6 +25,8 @@ N_CLASSES = 1001
 """Classes of the teacher, the background first."""
 N_DIMENSIONS = 256
 """Numbers in a vector of `chaffinch-s`."""
+SMALLEST_FEATURE = 1e-4
+"""Features are taken to be no smaller before their root is drawn, whose slope has no end towards zero."""
 PIXEL_MIDDLE = 127.5
 """Pixels are shifted and divided by it: 0..255 becomes -1..1."""
 SIZE_STEP = 32
@@ -108,12 +110,13 @@ class Network(nn.Module):
                 n_in = n_out
         self.trunk = nn.Sequential(*blocks, ConvLayer(n_in, N_FEATURES))
         self.classifier = nn.Linear(N_FEATURES, N_CLASSES)
-        self.head = nn.Linear(N_FEATURES, N_DIMENSIONS)
+        self.head = nn.Linear(N_FEATURES, N_DIMENSIONS, bias=False)
 
     def forward(self, images: Tensor) -> Outputs:
         """Map images, (N, 3, H, W) float, RGB 0..255, to vectors, features and logits."""
         features = self.trunk((images - PIXEL_MIDDLE) / PIXEL_MIDDLE).mean(dim=(2, 3))
-        return Outputs(self.head(features), features, self.classifier(features))
+        roots = features.clamp_min(SMALLEST_FEATURE).sqrt()
+        return Outputs(self.head(roots), features, self.classifier(features))
 
     def conv_layers(self) -> Iterator[ConvLayer]:
         """Yield the layers of the trunk in the order in which they run."""
@@ -164,13 +167,11 @@ def load_teacher_weights(network: Network, model: Path) -> None:
 
 
 @torch.no_grad()
-def load_projection(network: Network, *, mean: np.ndarray, directions: np.ndarray) -> None:
-    """Begin the head as a projection of centred features.
+def load_projection(network: Network, directions: np.ndarray) -> None:
+    """Begin the head as a projection of the features' roots.
 
     Args:
         network: Gets the head.
-        mean: Shape (1280,), taken off the features.
         directions: Shape (256, 1280), one row a direction.
     """
     network.head.weight.copy_(torch.from_numpy(directions.astype(np.float32)))
-    network.head.bias.copy_(torch.from_numpy((-directions @ mean).astype(np.float32)))

@@ -1,43 +1,64 @@
-"""The projection of the teacher's features that vectors of `chaffinch-s` begin as and are trained towards."""
+"""The projection of the teacher's features that vectors of `chaffinch-s` begin as and are trained towards.
+
+The roots of the features are projected, not the features: a few loud channels would otherwise outvote the
+rest. Nothing is centred, and no direction is stretched: both made copies harder to tell from strangers
+(docs/LOG.md has the figures).
+
+Source: Arandjelovic and Zisserman, Three things everyone should know to improve object retrieval, 2012,
+section 3 (roots before comparing).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from training.network import N_DIMENSIONS
+from training.network import (
+    N_DIMENSIONS,
+    SMALLEST_FEATURE,
+    Network,
+    load_projection,
+    load_teacher_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Centred principal directions, partly whitened."""
+    """Directions in which the roots of features are long."""
 
-    mean: np.ndarray
-    """Shape (1280,)."""
     directions: np.ndarray
-    """Shape (256, 1280), one row a direction."""
+    """Shape (256, 1280), one row a direction, of norm 1 and at right angles to the others."""
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Project features, (N, 1280), to (N, 256), float32."""
-        projected: np.ndarray = (features.astype(np.float32) - self.mean) @ self.directions.T
+        projected: np.ndarray = roots(features) @ self.directions.T
         return projected
 
 
-def fit_projection(features: np.ndarray, *, whitening: float, n_dimensions: int = N_DIMENSIONS) -> Projection:
-    """Fit the projection. N crops.
+def roots(features: np.ndarray) -> np.ndarray:
+    """Return the roots of features, float32."""
+    drawn: np.ndarray = np.sqrt(np.maximum(features.astype(np.float32), SMALLEST_FEATURE))
+    return drawn
+
+
+def fit_projection(features: np.ndarray, *, n_dimensions: int = N_DIMENSIONS) -> Projection:
+    """Fit the projection that keeps most of the roots' squared length.
 
     Args:
-        features: Shape (N, 1280).
-        whitening: Power of each direction's spread that it is divided by: 0 keeps distances, 1 makes all
-            directions count the same.
-        n_dimensions: Directions kept, by falling spread.
+        features: Shape (N, 1280), N crops.
+        n_dimensions: Directions kept.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    centred = features.astype(np.float64) - mean
-    variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))
-    kept = slice(None, -n_dimensions - 1, -1)
-    spreads = np.sqrt(variances[kept])
-    # The factor keeps the largest direction as long as it was, so that learning rates mean the same.
-    scaled = directions[:, kept] * (spreads[0] / spreads) ** whitening
-    return Projection(mean.astype(np.float32), np.ascontiguousarray(scaled.T, dtype=np.float32))
+    drawn = roots(features).astype(np.float64)
+    _, directions = np.linalg.eigh(drawn.T @ drawn / len(drawn))
+    kept = directions[:, : -n_dimensions - 1 : -1]
+    return Projection(np.ascontiguousarray(kept.T, dtype=np.float32))
+
+
+def untrained_network(teacher: Path, projection: Projection) -> Network:
+    """Return the network before any training: the teacher's weights and a projection of its features."""
+    network = Network()
+    load_teacher_weights(network, teacher)
+    load_projection(network, projection.directions)
+    return network

@@ -27,9 +27,9 @@ from torch import Tensor
 
 from training import losses
 from training.curve import write_curve
-from training.network import Network, load_projection, load_teacher_weights
+from training.network import Network
 from training.photographs import photographs, read_rgb, squashed
-from training.projection import Projection, fit_projection
+from training.projection import Projection, fit_projection, untrained_network
 from training.schedule import rate_at
 from training.stored_crops import StoredCrops
 from training.teacher import TEACHER, TEACHER_SIZE, ask_teacher, open_teacher
@@ -63,8 +63,6 @@ class Settings:
     """Steps in which the learning rate rises."""
     average: float
     """Share of the averaged weights that a step keeps."""
-    whitening: float
-    """Of the projection: see `training.projection`."""
     direction_weight: float
     """Of 1 - cosine to the teacher, for the plain view."""
     strong_weight: float
@@ -141,9 +139,7 @@ class Run:
 
 def new_run(settings: Settings, projection: Projection) -> Run:
     """Begin with the teacher's weights."""
-    network = Network()
-    load_teacher_weights(network, Path(settings.data) / TEACHER)
-    load_projection(network, mean=projection.mean, directions=projection.directions)
+    network = untrained_network(Path(settings.data) / TEACHER, projection)
     network = network.to(memory_format=torch.channels_last)
     heads = [*network.head.parameters(), *network.classifier.parameters()]
     groups = [
@@ -247,7 +243,7 @@ def train(settings: Settings) -> Run:
     folder = Path(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     crops = StoredCrops(settings.crops)
-    projection = fit_projection(crops.features, whitening=settings.whitening)
+    projection = fit_projection(crops.features)
     run = new_run(settings, projection)
     load_checkpoint(run, folder / "checkpoint.pt")
     probe = Probe(Path(settings.data), projection, size=max(settings.sizes), seed=settings.seed)

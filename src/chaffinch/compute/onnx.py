@@ -43,11 +43,18 @@ def onnx_embedder(path: Path, *, card: ModelCard | None = None, spec: str = "") 
         spec: What the user calls it; '' spells ``onnx:FILE``.
 
     Raises:
-        SourceError: If the file is no model, or none that takes pictures and gives vectors.
+        SourceError: If the file is no model, not the one that `card` describes, or none that takes pictures
+            and gives vectors.
 
     Cost: reads the file twice; the weights stay in memory, once for all threads.
     """
     digest = _sha256(path)
+    if card and card.sha256 not in (None, digest):
+        raise SourceError(
+            f"is not the model {card.name}: its SHA-256 is {digest}, expected {card.sha256}",
+            where=str(path),
+            hint="install chaffinch again, or name another model: chaffinch models list",
+        )
     session = _session(path)
     card = card or model_with_digest(digest)
     inlet, warnings = _the_input(session, path), list[str]()

@@ -12,9 +12,9 @@ from chaffinch.compute.onnx import onnx_embedder
 from chaffinch.compute.torch_embedder import PREFIX as TORCH
 from chaffinch.compute.torch_embedder import torch_embedder
 from chaffinch.errors import UsageError
-from chaffinch.formats.hub import cached_file
 from chaffinch.formats.vector_file import VectorFile, open_vectors
 from chaffinch.pipeline.embed import EmbedReport, embed_rest
+from chaffinch.pipeline.models import model_file
 from chaffinch.pipeline.own_vectors import PREFIX, attach_vectors
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.settings import ScanSettings
@@ -114,8 +114,8 @@ def open_embedder(spec: str) -> Embedder:
 
 
 def _open_model(card: ModelCard) -> Embedder:
-    """Open a known model from the cache; a scan downloads nothing by itself."""
-    path = cached_file(card.hub) if card.hub else None
+    """Open a known model from the package or the cache; a scan downloads nothing by itself."""
+    path = model_file(card)
     if path is None:
         how = f"chaffinch models get {card.name}" if card.hub else "name its file: --embedder onnx:FILE"
         raise UsageError(f"the model {card.name} is not here yet", hint=how)

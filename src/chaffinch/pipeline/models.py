@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaffinch.compute.models import MODELS, ModelCard, model_named
+from chaffinch.compute.models import MODELS, ModelCard, model_named, packaged_file
 from chaffinch.errors import UsageError
 from chaffinch.formats.hub import cached_file, download
 from chaffinch.pipeline.progress import Progress, Silent
@@ -18,12 +18,17 @@ class ModelState:
     card: ModelCard
     """What is known of it."""
     path: Path | None
-    """Where it is; None where it is not in the cache."""
+    """Where it is; None where it is neither in the package nor in the cache."""
 
 
 def list_models() -> list[ModelState]:
     """Look for every known model; asks no server. Cost: reads those that are there once."""
-    return [ModelState(card, cached_file(card.hub) if card.hub else None) for card in MODELS]
+    return [ModelState(card, model_file(card)) for card in MODELS]
+
+
+def model_file(card: ModelCard) -> Path | None:
+    """Return where a known model is, in the package or in the cache; None if it is in neither."""
+    return packaged_file(card) or (cached_file(card.hub) if card.hub else None)
 
 
 def get_model(name: str, *, progress: Progress | None = None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from chaffinch.compute.models import MODELS, model_named, model_with_digest
+from chaffinch.compute.models import MODELS, model_named, model_with_digest, packaged_file
 from chaffinch.compute.onnx import onnx_embedder
 from chaffinch.errors import SourceError
 
@@ -124,9 +125,22 @@ def test_models__names_and_digests_are_unique() -> None:
     assert len(set(names)) == len(names)
     pinned = [card.hub.sha256 for card in MODELS if card.hub]
     assert all(pinned) and len(set(pinned)) == len(pinned)
-    assert model_with_digest(pinned[0] or "") == MODELS[0]
+    assert model_with_digest(pinned[0] or "") == model_named("dinov2-small")
     assert model_with_digest("0" * 64) is None
     assert model_named("dinov2-small") is not None and model_named("resnet") is None
+
+
+def test_packaged_file__is_the_one_that_the_table_describes() -> None:
+    (card,) = [card for card in MODELS if card.file]
+    path = packaged_file(card)
+    assert path is not None and path.stat().st_size < 6_000_000
+
+    embedder = onnx_embedder(path, card=card, spec=card.name)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 192, 192, 3), dtype=np.uint8)
+    assert (embedder.info.name, embedder.info.dim, embedder.side) == ("chaffinch-s", 256, 192)
+    assert np.array_equal(embedder.embed(pictures), embedder.embed(pictures))
+    with pytest.raises(SourceError, match="is not the model chaffinch-s: its SHA-256 is"):
+        onnx_embedder(path, card=replace(card, sha256="0" * 64))
 
 
 @pytest.mark.skipif(not MOBILENET.exists(), reason=f"{MOBILENET} is not there")
