@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from chaffinch.detect.clusters import N_NEIGHBOURS, Clusters, cluster_samples
-from chaffinch.detect.knn import knn_graph
+from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
 from chaffinch.settings import FindSettings
@@ -37,11 +37,11 @@ def find_clusters(root: Path, settings: FindSettings, progress: Progress) -> Ste
         info = embedder_info(generation, settings.embedder)
         if info is None:
             return lacks_vectors(root)
-        vectors = read_vectors(folder, generation, info.name)
+        sample_ids = np.flatnonzero(has_vector(read_vectors(folder, generation, info.name)))
         progress.stage("clustering", total=None, unit="images")
-        graph = knn_graph(vectors, k=N_NEIGHBOURS)
+        graph = neighbour_graph(folder, generation, info.name, rows=sample_ids, k=N_NEIGHBOURS)
         found = cluster_samples(graph.neighbours, graph.similarity)
-        _publish(folder, generation, found, np.flatnonzero(has_vector(vectors)))
+        _publish(folder, generation, found, sample_ids)
     figures = {"clusters": found.n_clusters, "images in them": int((found.cluster >= 0).sum())}
     return StepReport(figures=figures)
 
@@ -49,14 +49,13 @@ def find_clusters(root: Path, settings: FindSettings, progress: Progress) -> Ste
 def _publish(
     folder: WorkspaceFolder, generation: Generation, found: Clusters, sample_ids: np.ndarray
 ) -> None:
-    cluster = found.cluster[sample_ids]
-    is_alone = cluster < 0
+    is_alone = found.cluster < 0
     tables = write_clusters(
         folder,
         generation,
         sample_id=sample_ids,
-        uniqueness=found.uniqueness[sample_ids],
-        cluster_id=pa.array(cluster, mask=is_alone).cast(pa.string()),
-        is_representative=pa.array(found.is_representative[sample_ids], mask=is_alone),
+        uniqueness=found.uniqueness,
+        cluster_id=pa.array(found.cluster, mask=is_alone).cast(pa.string()),
+        is_representative=pa.array(found.is_representative, mask=is_alone),
     )
     folder.publish(generation, tables={**generation.tables, **tables})

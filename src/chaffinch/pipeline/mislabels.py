@@ -14,13 +14,13 @@ from chaffinch.detect.confident import confident_learning
 from chaffinch.detect.confident_issues import METHOD as CONFIDENT
 from chaffinch.detect.confident_issues import confident_rows
 from chaffinch.detect.confusion import ClassPair, confused_pairs
-from chaffinch.detect.knn import knn_graph
 from chaffinch.detect.label_issues import METHOD as RIDGE
 from chaffinch.detect.label_issues import JudgedLabels, label_rows
 from chaffinch.detect.mislabels import MIN_CLASS_IMAGES, N_NEIGHBOURS, flag_labels, score_labels
 from chaffinch.detect.ridge import LabelledVectors
 from chaffinch.detect.sample_texts import read_texts
 from chaffinch.pipeline.columns import load_labels
+from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.pred_probs import link_pred_probs
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
@@ -86,7 +86,7 @@ def find_mislabels(root: Path, settings: FindSettings, progress: Progress) -> St
                     figures=samples.left_out,
                     left_out=f"there are not two labels with at least {MIN_CLASS_IMAGES} images each",
                 )
-            found = _by_vectors(folder, generation, vectors, samples)
+            found = _by_vectors(folder, generation, info.name, samples=samples)
         _publish(folder, generation, found)
     return StepReport(
         n_flagged={kind: found.rows.issue_type.count(kind) for kind in (MISLABEL, AMBIGUOUS_CLASS)},
@@ -95,9 +95,9 @@ def find_mislabels(root: Path, settings: FindSettings, progress: Progress) -> St
 
 
 def _by_vectors(
-    folder: WorkspaceFolder, generation: Generation, vectors: np.ndarray, samples: LabelledSamples
+    folder: WorkspaceFolder, generation: Generation, name: str, *, samples: LabelledSamples
 ) -> _Findings:
-    judged = _judge(vectors, samples)
+    judged = _judge(folder, generation, name, samples=samples)
     texts = read_texts(folder, generation, judged.samples_named().tolist())
     scores = judged.scores
     pairs = confused_pairs(samples.labels, scores.best_other, scores.margin, n_classes=len(samples.classes))
@@ -163,11 +163,12 @@ def labelled_samples(codes: np.ndarray, labels: Sequence[str], has: np.ndarray) 
     )
 
 
-def _judge(vectors: np.ndarray, samples: LabelledSamples) -> JudgedLabels:
+def _judge(
+    folder: WorkspaceFolder, generation: Generation, name: str, *, samples: LabelledSamples
+) -> JudgedLabels:
     rows = samples.sample_ids
-    # Where all samples take part the memory map serves as it is; else theirs are copied, 2 bytes a number.
-    own = vectors if len(rows) == len(vectors) else vectors[rows]
-    graph = knn_graph(own, k=N_NEIGHBOURS)
+    graph = neighbour_graph(folder, generation, name, rows=rows, k=N_NEIGHBOURS)
+    vectors = read_vectors(folder, generation, name)
     data = LabelledVectors(vectors, rows, samples.labels, len(samples.classes))
     scores = score_labels(data, graph)
     return JudgedLabels(data, graph, samples.classes, scores, flag_labels(scores, samples.labels))

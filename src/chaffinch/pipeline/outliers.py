@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from chaffinch.detect.knn import knn_graph
 from chaffinch.detect.outlier_issues import MeasuredOutliers, outlier_rows
 from chaffinch.detect.outliers import N_NEIGHBOURS, score_outliers
 from chaffinch.detect.sample_texts import read_texts
 from chaffinch.pipeline.columns import load_labels
+from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
 from chaffinch.settings import FindSettings
@@ -52,7 +52,7 @@ def find_outliers(root: Path, settings: FindSettings, progress: Progress) -> Ste
         labels = labels[sample_ids]
         # Where all samples take part the memory map serves as it is; else theirs are copied.
         own = vectors if len(sample_ids) == len(vectors) else vectors[sample_ids]
-        graph = knn_graph(own, k=N_NEIGHBOURS)
+        graph = neighbour_graph(folder, generation, info.name, rows=sample_ids, k=N_NEIGHBOURS)
         scores = score_outliers(own, labels, graph)
         measured = MeasuredOutliers(sample_ids, labels, classes, graph, scores)
         rows = outlier_rows(measured, read_texts(folder, generation, measured.samples_named().tolist()))
