@@ -16,6 +16,12 @@ MAX_PIXELS = 178_956_970
 MAX_PHASH_THRESHOLD = 16
 """Largest Hamming distance that a search takes, bits."""
 
+DEFAULT_EMBEDDER = "chaffinch-s"
+"""Makes the vectors where none were made yet and none is named; it comes with the package."""
+
+NO_EMBEDDER = "none"
+"""What `--embedder` takes for no vectors at all."""
+
 METHODS = ("exact", "perceptual", "verified", "semantic")
 """Ways to find a leak or duplicate, cheapest first."""
 

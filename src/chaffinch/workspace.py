@@ -35,11 +35,12 @@ class Workspace:
         embedder: str | None = None,
     ) -> ScanReport:
         """Bring the workspace in step with its sources; as `chaffinch scan`."""
+        from chaffinch.pipeline.embedders import chosen_embedder
         from chaffinch.pipeline.scan import SourceSpec, scan
         from chaffinch.settings import ScanSettings
 
         spec = SourceSpec(locations=tuple(map(str, sources)), dataset=dataset, images=images)
-        return scan(self.root, spec, settings=ScanSettings(embedder=embedder))
+        return scan(self.root, spec, settings=ScanSettings(embedder=chosen_embedder(self.root, embedder)))
 
     def embed(
         self,

@@ -58,6 +58,7 @@ def clean(
 
         chaffinch clean data/imagenet -w ws --policy policy.yaml --to cleaned
     """
+    from chaffinch.pipeline.embedders import chosen_embedder
     from chaffinch.pipeline.resolve_choices import chosen
     from chaffinch.pipeline.scan import SourceSpec
     from chaffinch.pipeline.whole_run import clean as run_clean
@@ -73,7 +74,7 @@ def clean(
             workspace,
             spec,
             policy=policy,
-            settings=ScanSettings(workers=workers, embedder=embedder),
+            settings=ScanSettings(workers=workers, embedder=chosen_embedder(workspace, embedder)),
             resolve_settings=how if leak_side is not None or adjudicator else None,
             progress=progress,
         )

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     add("--methods", nargs="+", choices=METHODS, help="default: exact perceptual verified")
     add("--phash_threshold", type=int, default=5, help="largest Hamming distance in bits, 0..16; default: 5")
     add("--semantic_threshold", type=float, help="smallest cosine; default: what fits the embedder")
-    add("--embedder", help="makes the vectors that --methods semantic compares: descriptor or onnx:FILE")
+    add("--embedder", help="makes the vectors that --methods semantic compares; default: chaffinch-s")
     add("--manifest", type=Path, help="spell paths as this tagging manifest does")
     add("--add-to", type=Path, help="tag leaking images train_test_leak and remove in this manifest")
     add("--fail-on-leaks", action="store_true", help="exit with status 3 if there is a leak")
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None, *, batch_size: int = 32) -> Non
 
 
 def _run(options: argparse.Namespace, batch_size: int) -> int:
-    from chaffinch.cli.leaks import LeakRequest, run_leaks
+    from chaffinch.cli.leaks import LeakRequest, run_leaks, vectors_for
     from chaffinch.pipeline.leak_report import DEFAULT_METHODS
     from chaffinch.settings import LeakSettings, MeasureSettings, ScanSettings
     from chaffinch.storage.cache import leak_workspace
@@ -74,8 +74,9 @@ def _run(options: argparse.Namespace, batch_size: int) -> int:
         semantic_threshold=options.semantic_threshold,
         embedder=options.embedder,
     )
+    workspace = leak_workspace(options.train_dir, options.test_dir)
     request = LeakRequest(
-        workspace=leak_workspace(options.train_dir, options.test_dir),
+        workspace=workspace,
         train=options.train_dir,
         test=options.test_dir,
         dataset=options.dataset,
@@ -87,7 +88,7 @@ def _run(options: argparse.Namespace, batch_size: int) -> int:
         scan=ScanSettings(
             measure=MeasureSettings(level="hashes"),
             workers=options.workers,
-            embedder=options.embedder,
+            embedder=vectors_for(settings, workspace),
             shard_size=max(1, batch_size) * SHARD_BATCHES,
         ),
         log_json=options.log_json,

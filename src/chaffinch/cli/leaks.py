@@ -120,6 +120,15 @@ def _status(request: LeakRequest, report: LeakReport) -> int:
     return FOUND_LEAKS if report.n_pairs else 0
 
 
+def vectors_for(settings: LeakSettings, workspace: Path) -> str | None:
+    """Return what makes vectors for a search: nothing where no method compares them and none is named."""
+    from chaffinch.pipeline.embedders import chosen_embedder
+
+    if settings.embedder is None and "semantic" not in settings.methods:
+        return None
+    return chosen_embedder(workspace, settings.embedder)
+
+
 def leaks(
     *,
     workspace: WorkspaceOption,
@@ -138,8 +147,8 @@ def leaks(
     embedder: Annotated[
         str | None,
         typer.Option(
-            help="Whose vectors to compare: descriptor, onnx:FILE; with --train, they are made first. "
-            "Default: those made last."
+            help="Whose vectors to compare; with --train, they are made first. "
+            "Default: those made last, else chaffinch-s."
         ),
     ] = None,
     output: Annotated[
@@ -171,7 +180,7 @@ def leaks(
 
         chaffinch leaks -w ws --train data/train --test data/val --methods exact,perceptual --output leaks.csv
 
-        chaffinch leaks -w ws --train data/train --test data/val --methods semantic --embedder onnx:model.onnx
+        chaffinch leaks -w ws --train data/train --test data/val --methods semantic
     """
     if between is not None and (train or test):
         raise UsageError("--between goes without --train and --test", hint="use the one or the other")
@@ -184,7 +193,7 @@ def leaks(
     request = LeakRequest(
         workspace=workspace,
         settings=settings,
-        scan=ScanSettings(workers=workers, embedder=embedder),
+        scan=ScanSettings(workers=workers, embedder=vectors_for(settings, workspace)),
         between=between,
         train=train,
         test=test,

@@ -54,7 +54,9 @@ DatasetOption = Annotated[
 EmbedderOption = Annotated[
     str | None,
     typer.Option(
-        "--embedder", help="What makes vectors: descriptor, onnx:FILE, vectors:FILE, a name of 'models list'."
+        "--embedder",
+        help="What makes vectors: a name of 'models list', onnx:FILE, vectors:FILE, descriptor; none for no "
+        "vectors. Default: what made them before, else chaffinch-s.",
     ),
 ]
 

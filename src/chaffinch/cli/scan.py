@@ -73,6 +73,7 @@ def scan(
 
         chaffinch scan --split train=data/a --split test=data/b.zip -w ws
     """
+    from chaffinch.pipeline.embedders import chosen_embedder
     from chaffinch.pipeline.scan import SourceSpec
     from chaffinch.pipeline.scan import scan as run_scan
     from chaffinch.settings import ScanSettings
@@ -83,7 +84,7 @@ def scan(
             "scan needs a SOURCE or --split NAME=PATH", hint="chaffinch scan data/imagenet -w ws"
         )
     spec = SourceSpec(locations=tuple(source or ()), splits=splits, dataset=dataset, images=images)
-    settings = ScanSettings(workers=workers, rescan=rescan, embedder=embedder)
+    settings = ScanSettings(workers=workers, rescan=rescan, embedder=chosen_embedder(workspace, embedder))
     with progress_on_stderr(as_json=log_json) as progress:
         report = run_scan(workspace, spec, settings=settings, progress=progress)
     print_scan_report(report)

@@ -13,13 +13,9 @@ from chaffinch.formats.leak_csv import read_leak_rows
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.scan import SourceSpec
 from chaffinch.pipeline.whole_run import CleanReport, clean, leak_report_path
-from chaffinch.settings import ScanSettings
+from chaffinch.settings import DEFAULT_EMBEDDER, ScanSettings
 from chaffinch.storage.export import read_exported
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT
-
-EMBEDDER = "descriptor"
-"""What makes the vectors: it needs no model, and the demo's classes differ in colour and texture."""
-
 
 FLAGGED_BY = {
     "quality": QUALITY_KINDS,
@@ -69,7 +65,7 @@ def run_demo(folder: Path, *, progress: Progress) -> DemoReport:
     cleaned = clean(
         workspace,
         SourceSpec(locations=(str(images),), dataset="demo"),
-        settings=ScanSettings(embedder=EMBEDDER),
+        settings=ScanSettings(embedder=DEFAULT_EMBEDDER),
         progress=progress,
     )
     leaks = leak_report_path(workspace, ("train", "val"))

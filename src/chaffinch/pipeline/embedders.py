@@ -17,13 +17,32 @@ from chaffinch.pipeline.embed import EmbedReport, embed_rest
 from chaffinch.pipeline.models import model_file
 from chaffinch.pipeline.own_vectors import PREFIX, attach_vectors
 from chaffinch.pipeline.progress import Progress, Silent
-from chaffinch.settings import ScanSettings
+from chaffinch.settings import DEFAULT_EMBEDDER, NO_EMBEDDER, ScanSettings
 from chaffinch.storage.files import remove_temporary_files
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.vectors import embedder_info
 
 SPELLINGS = "descriptor, onnx:FILE, torch:timm/NAME, vectors:FILE"
 """What `--embedder` takes, for messages."""
+
+
+def chosen_embedder(root: Path, asked: str | None) -> str | None:
+    """Return what makes the vectors of a scan; None for nothing.
+
+    Args:
+        root: The workspace; it need not be there yet.
+        asked: What the user named; None takes what made the workspace's vectors last, so that new images get
+            vectors of the same kind, else the model that comes with the package.
+    """
+    if asked is not None:
+        return None if asked == NO_EMBEDDER else asked
+    folder = WorkspaceFolder(root)
+    info = embedder_info(folder.current()) if folder.is_started() else None
+    if info is None:
+        return DEFAULT_EMBEDDER
+    # Functions and files of vectors were given once and cannot be asked again.
+    return info.spec if info.spec and not info.spec.startswith(PREFIX) else None
 
 
 def open_vector_maker(spec: str) -> Embedder | VectorFile:

@@ -37,7 +37,7 @@ def neighbour_graph(
 
     Cost: that of `detect.knn.knn_graph` once, then nothing; 360 bytes a row are kept.
     """
-    (path,) = folder.files(generation, VECTORS + name)
+    path = folder.files(generation, VECTORS + name)[0]
     # A workspace that was removed and made again has files of the same names.
     stat = path.stat()
     graph = _graph(path, (stat.st_ino, stat.st_mtime_ns), rows.astype(np.int64).tobytes())

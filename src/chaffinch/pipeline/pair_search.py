@@ -13,7 +13,7 @@ from chaffinch.detect.verified import verified_pairs
 from chaffinch.pipeline.columns import Thumbnails, load_columns
 from chaffinch.pipeline.progress import Progress
 from chaffinch.report.leak_summary import LeftOut
-from chaffinch.settings import METHODS, LeakSettings
+from chaffinch.settings import DEFAULT_EMBEDDER, METHODS, LeakSettings
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import PairSet
 from chaffinch.storage.vectors import embedder_info, read_vectors
@@ -125,7 +125,7 @@ def _semantic_ready(
     """Return embedder and threshold, or what is lacking."""
     info = embedder_info(generation, settings.embedder)
     if info is None:
-        maker = settings.embedder or "descriptor (or onnx:FILE)"
+        maker = settings.embedder or DEFAULT_EMBEDDER
         whose = f" of {settings.embedder!r}" if settings.embedder else ""
         return LeftOut(
             "semantic",
