@@ -147,7 +147,8 @@ def labelled_samples(codes: np.ndarray, labels: Sequence[str], has: np.ndarray) 
     """
     is_known = (codes >= 0) & has
     sizes = np.bincount(codes[is_known], minlength=len(labels))
-    is_judged = is_known & (sizes >= MIN_CLASS_IMAGES)[codes]
+    # The last one is for code -1; a dataset without any label has no other.
+    is_judged = is_known & np.append(sizes >= MIN_CLASS_IMAGES, False)[codes]
     kept = np.flatnonzero(sizes >= MIN_CLASS_IMAGES)
     sample_ids = np.flatnonzero(is_judged)
     reasons = {

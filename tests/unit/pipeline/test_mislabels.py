@@ -12,6 +12,7 @@ import pytest
 
 from chaffinch.errors import SourceError
 from chaffinch.pipeline.find import find
+from chaffinch.pipeline.mislabels import labelled_samples
 from chaffinch.pipeline.steps import StepReport
 from chaffinch.settings import FindSettings
 from chaffinch.storage.export import read_exported
@@ -71,6 +72,12 @@ def test_find__without_vectors_says_what_brings_them(make_workspace: MakeWorkspa
 def test_find__without_two_classes_is_left_out(make_workspace: MakeWorkspace) -> None:
     report = found(make_workspace({"cat": 6, "dog": 2}, np.random.default_rng(0).normal(size=(8, 4))))
     assert report.left_out == "there are not two labels with at least 5 images each"
+
+
+def test_labelled_samples__none_of_a_dataset_without_labels() -> None:
+    samples = labelled_samples(np.full(3, -1), [], np.ones(3, bool))
+    assert len(samples.sample_ids) == 0
+    assert samples.left_out == {"not judged, without a label": 3}
 
 
 def test_find__confused_classes_are_a_table(make_workspace: MakeWorkspace) -> None:
