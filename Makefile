@@ -10,8 +10,8 @@ STAMP := $(VENV)/.setup-done
 # Where `make demo` puts its planted dataset and what was found in it.
 DEMO_OUT ?= demo-out
 # Scripts that `make bench` runs; each writes benchmarks/results/NAME.json.
-BENCHMARKS := measure scan embed leak_path leak_scale resolve_scale memory startup radius_join quality/verified_pairs \
-    quality/mislabels quality/outliers
+BENCHMARKS := measure scan embed leak_path leak_scale resolve_scale memory startup radius_join cosine_search \
+    quality/verified_pairs quality/leaks quality/mislabels quality/outliers
 # More arguments for pytest: make test ARGS='-k identity'
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -101,3 +101,23 @@ def test_outliers__ranking_is_at_least_the_peers() -> None:
 def test_outliers__imagenet_size_stays_below_4_gib() -> None:
     assert any(row["n"] >= 1_280_000 for row in result("outliers")["scale"])
     assert max(peaks(result("outliers")["scale"])) < 4096
+
+
+def test_cosine_search__is_complete_cheap_and_small() -> None:
+    found = result("cosine_search")
+    searches = found["searches"]
+    assert max(row["n_base"] for row in searches) == 1_280_000
+    assert all(row["recall_of_planted"] == 1 for row in searches)
+    beside_faiss = [row for row in searches if "ratio_to_faiss" in row]
+    assert [row["pairs_only_one_found"] for row in beside_faiss] == [0] * len(beside_faiss)
+    assert all(row["ratio_to_faiss"] <= found["target_ratio_to_faiss"] for row in beside_faiss)
+    assert max(peaks(searches) + peaks(found["graphs"])) < found["target_peak_mb"]
+    assert all(row["recall"] > 0.9 for row in found["graphs"])
+
+
+def test_leaks__vectors_help_and_bring_no_wrong_pair() -> None:
+    rows = {row["method"]: row for row in result("leaks")["photographs_holdout"]}
+    recall = {name: float(row["recall"].split()[0]) for name, row in rows.items()}
+    assert recall["verified"] < recall["verified with descriptor"] < recall["verified with mobilenet-v2"]
+    for name in ("verified", "verified with descriptor", "verified with mobilenet-v2"):
+        assert rows[name]["wrong_pairs_among_strangers"] == 0
