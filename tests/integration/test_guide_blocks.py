@@ -381,7 +381,10 @@ def test_step_3_1__official_folders(after: Mapping[str, After], project: Project
         for train, val in zip(OFFICIAL_TRAIN, VAL_LEAKS, strict=False)
     ]
     assert pairs_by_method(after[QUICK].rows(REPORT)) == {"perceptual": pairs}
-    assert pairs_by_method(after[COMPREHENSIVE].rows(REPORT)) == {"exact": pairs[:1], "perceptual": pairs}
+    found = pairs_by_method(after[COMPREHENSIVE].rows(REPORT))
+    # By the model that comes along; what else it holds for alike in pictures of noise is its own matter.
+    assert set(pairs) <= set(found.pop("semantic"))
+    assert found == {"exact": pairs[:1], "perceptual": pairs}
     assert "semantic" in after[COMPREHENSIVE].stdout
     assert b"semantic" in after[COMPREHENSIVE].files["imagenet1k_leaks_report_summary.txt"]
 
@@ -554,6 +557,7 @@ def test_stages__are_collected_in_one_report(project: Project) -> None:
     project.shell(f"{script} --methods exact")
     project.shell(f"{script} --methods perceptual --fail-on-leaks", status=3)
     done = project.shell(f"{script} --methods semantic")
-    assert [row["method"] for row in project.rows("staged.csv")] == ["exact", "perceptual", "perceptual"]
+    methods = [row["method"] for row in project.rows("staged.csv")]
+    assert methods[:3] == ["exact", "perceptual", "perceptual"] and set(methods[3:]) == {"semantic"}
     assert "semantic" in done.stdout
     assert "semantic" in (project.folder / "manifests" / "staged_summary.txt").read_text()
