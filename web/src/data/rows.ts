@@ -1,0 +1,126 @@
+// Which rows are shown, and in which order: one pass over the columns when a filter changes, never on a key.
+
+import type { Columns } from "./columns";
+
+export type Order = "value" | "confidence" | "name" | "group";
+
+/** What is shown; an absent part lets everything through. */
+export interface Filter {
+  /** Bits of issue types, any of which must be there. */
+  readonly issues?: number;
+  readonly splits?: ReadonlySet<number>;
+  readonly given?: ReadonlySet<number>;
+  readonly suggested?: ReadonlySet<number>;
+  readonly sources?: ReadonlySet<number>;
+  readonly actions?: ReadonlySet<number>;
+  /** Bits of tags, any of which must be there. */
+  readonly tags?: number;
+  /** `open`: not decided by me; `done`: decided; `disputed` is a list of rows. */
+  readonly status?: "open" | "done";
+  /** Of the surest finding, 0..1, both ends included. */
+  readonly confidence?: readonly [number, number];
+  /** These rows alone: of a search, a lasso, a group, a queue. */
+  readonly rows?: ReadonlySet<number>;
+}
+
+/** The rows that a filter lets through, in the order asked for. */
+export function chosenRows(columns: Columns, filter: Filter, order: Order): Uint32Array {
+  const tests = testsOf(columns, filter);
+  const found = new Uint32Array(columns.nLoaded);
+  let n = 0;
+  for (let row = 0; row < columns.nLoaded; row++) {
+    if (tests.every((test) => test(row))) {
+      found[n++] = row;
+    }
+  }
+  const rows = found.subarray(0, n);
+  return order === "name" ? rows : sorted(columns, rows, order);
+}
+
+function testsOf(columns: Columns, filter: Filter): ((row: number) => boolean)[] {
+  const tests: ((row: number) => boolean)[] = [];
+  const within = (name: string, wanted: ReadonlySet<number> | undefined) => {
+    if (wanted !== undefined) {
+      const values = columns.column(name);
+      tests.push((row) => wanted.has(values[row] as number));
+    }
+  };
+  const anyBit = (name: string, bits: number | undefined) => {
+    if (bits !== undefined) {
+      const values = columns.column(name);
+      tests.push((row) => ((values[row] as number) & bits) !== 0);
+    }
+  };
+  const { rows, confidence, status } = filter;
+  if (rows !== undefined) {
+    tests.push((row) => rows.has(row));
+  }
+  anyBit("issues", filter.issues);
+  anyBit("tags", filter.tags);
+  within("split", filter.splits);
+  within("given", filter.given);
+  within("suggested", filter.suggested);
+  within("source", filter.sources);
+  within("action", filter.actions);
+  if (confidence !== undefined) {
+    const values = columns.column("confidence");
+    const [low, high] = [confidence[0] * 255 - 0.5, confidence[1] * 255 + 0.5];
+    tests.push((row) => (values[row] as number) >= low && (values[row] as number) <= high);
+  }
+  if (status !== undefined) {
+    const isDone = decidedTest(columns);
+    tests.push(status === "done" ? isDone : (row) => !isDone(row));
+  }
+  return tests;
+}
+
+/** Tells whether the reviewer has said anything about a row. */
+export function decidedTest(columns: Columns): (row: number) => boolean {
+  const actions = columns.column("action");
+  const tags = columns.column("tags");
+  return (row) => actions[row] !== 0 || tags[row] !== 0;
+}
+
+function sorted(columns: Columns, rows: Uint32Array, order: Order): Uint32Array {
+  if (order === "group") {
+    // Groups as they first come in order of value; images of none after them.
+    const groups = columns.column("group");
+    const rank = new Map<number, number>();
+    for (const row of sorted(columns, rows, "value")) {
+      const group = groups[row] as number;
+      if (group >= 0 && !rank.has(group)) {
+        rank.set(group, rank.size);
+      }
+    }
+    const place = (row: number) => rank.get(groups[row] as number) ?? rank.size;
+    return rows.slice().sort((a, b) => place(a) - place(b) || a - b);
+  }
+  const values = columns.column(order === "value" ? "priority" : "confidence");
+  return rows.slice().sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+}
+
+/** How many of some rows have each value of a column, by value. */
+export function counts(columns: Columns, rows: Uint32Array, name: string): Map<number, number> {
+  const values = columns.column(name);
+  const found = new Map<number, number>();
+  for (const row of rows) {
+    const value = values[row] as number;
+    found.set(value, (found.get(value) ?? 0) + 1);
+  }
+  return found;
+}
+
+/** How many of some rows have each bit of a column. */
+export function bitCounts(columns: Columns, rows: Uint32Array, name: string, nBits: number): number[] {
+  const values = columns.column(name);
+  const found = new Array<number>(nBits).fill(0);
+  for (const row of rows) {
+    let bits = values[row] as number;
+    while (bits !== 0) {
+      const bit = 31 - Math.clz32(bits);
+      found[bit] = (found[bit] ?? 0) + 1;
+      bits &= ~(1 << bit);
+    }
+  }
+  return found;
+}
