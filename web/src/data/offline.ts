@@ -3,6 +3,7 @@
 
 import { signal } from "@preact/signals";
 import type { Columns, Meta } from "./columns";
+import { newId } from "./decisions";
 import type { Act, Detail, Saved, Source } from "./source";
 
 /** What the page carries in its script element `data`. */
@@ -35,7 +36,7 @@ export class OfflineSource implements Source {
   constructor(private readonly page: PageData) {
     this.meta = page.meta;
     this.byId = new Map(page.details.map((detail, row) => [detail.sample_id, row]));
-    this.acts = stored(this.storageKey());
+    this.acts = stored(page.meta.dataset_id);
   }
 
   async load(columns: Columns, onPart: () => void): Promise<void> {
@@ -87,8 +88,8 @@ export class OfflineSource implements Source {
     if (taken === undefined) {
       return { kind: "saved", items: [] };
     }
-    const act = { ...taken.act, batch_id: crypto.randomUUID().replaceAll("-", "") };
-    this.keep({ act, undo_of: batchId });
+    const items = taken.act.items.map((item) => ({ ...item, event_id: newId() }));
+    this.keep({ act: { ...taken.act, batch_id: newId(), items, time_utc: new Date().toISOString() }, undo_of: batchId });
     return { kind: "saved", items: [] };
   }
 
@@ -136,7 +137,6 @@ export class OfflineSource implements Source {
           columns.set("action", row, this.meta.actions.indexOf(act.action));
         }
         columns.set("tags", row, (columns.at("tags", row) & ~bits(act.tags_removed)) | bits(act.tags_added));
-        columns.set("version", row, columns.at("version", row) + 1);
       }
     }
   }
@@ -144,25 +144,31 @@ export class OfflineSource implements Source {
   private keep(entry: StoredAct): void {
     this.acts.push(entry);
     try {
-      localStorage.setItem(this.storageKey(), JSON.stringify(this.acts));
+      // One entry an act: writing all of them again with every key press would grow slow.
+      localStorage.setItem(entryKey(this.meta.dataset_id, this.acts.length - 1), JSON.stringify(entry));
       isKept.value = true;
     } catch {
       // The quota is used up: the page goes on, says so, and the export still holds everything.
       isKept.value = false;
     }
   }
-
-  private storageKey(): string {
-    return `chaffinch.decisions.${this.meta.dataset_id}`;
-  }
 }
 
-function stored(key: string): StoredAct[] {
-  try {
-    return JSON.parse(localStorage.getItem(key) ?? "[]") as StoredAct[];
-  } catch {
-    return [];
+function entryKey(datasetId: string, number: number): string {
+  return `chaffinch.decisions.${datasetId}.${number}`;
+}
+
+function stored(datasetId: string): StoredAct[] {
+  const acts: StoredAct[] = [];
+  for (let entry = item(datasetId, 0); entry !== null; entry = item(datasetId, acts.length)) {
+    acts.push(entry);
   }
+  return acts;
+}
+
+function item(datasetId: string, number: number): StoredAct | null {
+  const text = localStorage.getItem(entryKey(datasetId, number));
+  return text === null ? null : (JSON.parse(text) as StoredAct);
 }
 
 function decoded(base64: string): ArrayBuffer {
