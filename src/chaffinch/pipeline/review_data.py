@@ -1,0 +1,227 @@
+"""What the review page shows of a workspace: facts about the dataset, columns, and words about single images.
+
+The live server and the offline file take their data from here, so that both show the same. One `ReviewData`
+holds one published generation; the decisions are the board's (`pipeline/review_board.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chaffinch.pipeline.columns import Thumbnails
+from chaffinch.pipeline.review_columns import ISSUE_NAMES, PART_ROWS, described, review_columns
+from chaffinch.storage.findings import read_pairs, scopes, sides
+from chaffinch.storage.folder import Generation, WorkspaceFolder
+from chaffinch.storage.pairs import expand_pairs, transforms_of
+from chaffinch.storage.samples import RowGatherer
+from chaffinch.taxonomy import ACTIONS, TAGS
+
+REVIEW_ACTIONS = ("none", *(action for action in ACTIONS if action != "none"))
+"""The place of an action is its code in the column `action`; 0 says nothing."""
+
+MAX_PARTNERS = 20
+"""Partners shown of one image, the strongest first."""
+
+MAX_PAIRS_INDEXED = 2_000_000
+"""Pairs kept at hand; of more, those of the surer methods."""
+
+_SAMPLE_COLUMNS = [
+    "sample_id",
+    "key",
+    "image_id",
+    "image_path",
+    "split",
+    "given_label",
+    "width",
+    "height",
+    "outcome",
+    "error",
+    "bytes_digest",
+    "pixels_digest",
+]
+_ISSUE_WORDS = [
+    "finding_id",
+    "issue_type",
+    "confidence",
+    "suggested_label",
+    "group_id",
+    "is_original",
+    "reason",
+    "evidence",
+    "method",
+    "source",
+]
+
+
+class ReviewData:
+    """The images, findings and pairs of one generation, by sample id."""
+
+    def __init__(self, root: Path) -> None:
+        """Read the columns; words are read when they are asked for.
+
+        Raises:
+            WorkspaceError: If no scan has ended yet.
+        """
+        self.root = root
+        self._folder = WorkspaceFolder(root)
+        self.generation = self._folder.published()
+        self.columns = review_columns(self._folder, self.generation)
+        self.sample_ids = self.columns.values["sample_id"].astype(np.int64)
+        self.thumbnails = Thumbnails(self._folder, self.generation)
+        self._samples = RowGatherer(self._folder.files(self.generation, "samples"), _SAMPLE_COLUMNS)
+        self._issues = _IssueIndex(self._folder, self.generation)
+        self._pairs = _PairIndex(self._folder, self.generation)
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    @property
+    def dataset_id(self) -> str:
+        """Return a text that tells this dataset's images from another's."""
+        content = f"{self.generation.dataset}\0{self.generation.info.get('content', '')}"
+        return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+    def row(self, sample_id: int) -> int | None:
+        """Return the row of a sample; None if there is no such image."""
+        row = int(np.searchsorted(self.sample_ids, sample_id))
+        return row if row < len(self) and self.sample_ids[row] == sample_id else None
+
+    def meta(
+        self, *, reviewer: str | None, reviewers: Sequence[str], is_live: bool, is_blind: bool
+    ) -> dict[str, Any]:
+        """Return what is said once about the dataset; docs/review.md defines it."""
+        return {
+            "dataset": self.generation.dataset,
+            "dataset_id": self.dataset_id,
+            "n": len(self),
+            "part_rows": PART_ROWS,
+            "columns": described(),
+            "classes": self.columns.classes,
+            "splits": self.columns.splits,
+            "sources": self.columns.sources,
+            "issue_types": list(ISSUE_NAMES),
+            "tags": [{"name": tag.name, "description": tag.description} for tag in TAGS.values()],
+            "actions": list(REVIEW_ACTIONS),
+            "reviewer": reviewer,
+            "reviewers": list(reviewers),
+            "is_live": is_live,
+            "is_blind": is_blind,
+            "has_map": False,
+        }
+
+    def facts(self, sample_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what was scanned of some samples, in their order: columns of the table `samples`."""
+        if not sample_ids:
+            return []
+        rows: list[dict[str, Any]] = self._samples.take(np.array(sample_ids, dtype=np.int64)).to_pylist()
+        return rows
+
+    def details(self, sample_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the words about some samples, in their order; without what people decided."""
+        return [self._detail(facts) for facts in self.facts(sample_ids)]
+
+    def _detail(self, facts: dict[str, Any]) -> dict[str, Any]:
+        sample_id = facts["sample_id"]
+        return {
+            **{name: facts[name] for name in ("sample_id", "key", "image_path", "split", "given_label")},
+            "image_id": str(facts["image_id"]),
+            "width": facts["width"],
+            "height": facts["height"],
+            "error": facts["error"],
+            "content_digest": facts["pixels_digest"] or facts["bytes_digest"],
+            "findings": self._issues.of(sample_id),
+            "partners": self._pairs.of(sample_id),
+        }
+
+    def finding_ids(self, sample_id: int) -> str:
+        """Return `Decision.findings` of a sample: the ids of all its findings."""
+        return ",".join(sorted({finding["finding_id"] for finding in self._issues.of(sample_id)}))
+
+
+class _IssueIndex:
+    """Finds the issues of a sample. Cost: 20 bytes an issue."""
+
+    def __init__(self, folder: WorkspaceFolder, generation: Generation) -> None:
+        paths, ids, starts = [], [np.empty(0, np.int64)], 0
+        rows = [np.empty(0, np.int64)]
+        for name in sorted(t for t in generation.tables if t.startswith("issues/")):
+            paths += folder.files(generation, name)
+            for batch in folder.batches(generation, name, columns=["sample_id", "object_id"]):
+                whole = np.flatnonzero(batch.column("object_id").is_null().to_numpy(zero_copy_only=False))
+                ids.append(batch.column("sample_id").to_numpy()[whole])
+                rows.append(starts + whole)
+                starts += len(batch)
+        every, places = np.concatenate(ids), np.concatenate(rows)
+        order = np.argsort(every, kind="stable")
+        self._ids, self._rows = every[order], places[order]
+        self._words = RowGatherer(paths, _ISSUE_WORDS)
+
+    def of(self, sample_id: int) -> list[dict[str, Any]]:
+        """Return the findings of a sample, surest first."""
+        low, high = np.searchsorted(self._ids, [sample_id, sample_id + 1])
+        if low == high:
+            return []
+        found = self._words.take(self._rows[low:high]).to_pylist()
+        for row in found:
+            row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else {}
+        return sorted(found, key=lambda row: (-(row["confidence"] or 0.0), row["issue_type"]))
+
+
+class _PairIndex:
+    """Finds the partners of a sample in the pairs of all methods. Cost: about 60 bytes a pair."""
+
+    def __init__(self, folder: WorkspaceFolder, generation: Generation) -> None:
+        self._methods: list[str] = []
+        self._words: list[str] = [""]
+        blocks = list(self._blocks(folder, generation))
+        a, b, similarity, method, transform = (
+            np.concatenate([block[i] for block in blocks] or [np.empty(0, np.int64)]) for i in range(5)
+        )
+        first, second = np.concatenate([a, b]), np.concatenate([b, a])
+        order = np.lexsort((second, -np.tile(similarity, 2), first))
+        self._first, self._second = first[order], second[order]
+        self._similarity = np.tile(similarity, 2)[order]
+        self._method, self._transform = np.tile(method, 2)[order], np.tile(transform, 2)[order]
+
+    def _blocks(self, folder: WorkspaceFolder, generation: Generation) -> Iterator[tuple[np.ndarray, ...]]:
+        n_left = MAX_PAIRS_INDEXED
+        for scope, method in scopes(generation):
+            pairs = read_pairs(folder, generation, scope=scope, method=method)
+            self._methods.append(method)
+            for block in expand_pairs(pairs, sides(folder, generation, scope)):
+                if n_left <= 0:
+                    return
+                n_left -= len(block.edge)
+                words = transforms_of(pairs, block)
+                known = {word: code for code, word in enumerate(self._words)}
+                for word in dict.fromkeys(words):
+                    known.setdefault(word, len(known))
+                self._words = list(known)
+                yield (
+                    block.sample_a,
+                    block.sample_b,
+                    pairs.similarity[block.edge],
+                    np.full(len(block.edge), len(self._methods) - 1),
+                    np.array([known[word] for word in words], dtype=np.int64),
+                )
+
+    def of(self, sample_id: int) -> list[dict[str, Any]]:
+        """Return the partners of a sample, each once, the strongest first."""
+        low, high = np.searchsorted(self._first, [sample_id, sample_id + 1])
+        found: dict[int, dict[str, Any]] = {}
+        for row in range(int(low), int(high)):
+            partner = int(self._second[row])
+            if partner not in found and len(found) < MAX_PARTNERS:
+                found[partner] = {
+                    "sample_id": partner,
+                    "method": self._methods[int(self._method[row])],
+                    "similarity": round(float(self._similarity[row]), 4),
+                    "transform": self._words[int(self._transform[row])] or None,
+                }
+        return list(found.values())
