@@ -7,7 +7,8 @@ ChaffinchError
 ├── IdentityError       keys or ids would name the wrong image
 ├── SchemaError         an array or table inside the program has the wrong shape or type
 ├── WorkspaceError      a workspace cannot be opened or written
-│   └── LockedError     another process writes to it
+│   ├── LockedError     another process writes to it
+│   └── StaleLogError   others have decided since the log was read
 ├── RemoteError         a server refuses, cannot be reached, or answers what cannot be used
 └── MissingExtraError   an optional package is not installed
 
@@ -88,6 +89,14 @@ class LockedError(WorkspaceError):
     def __init__(self, what: str, *, where: str, holder_pid: int | None, hint: str = "") -> None:
         super().__init__(what, where=where, hint=hint)
         self.holder_pid = holder_pid
+
+
+class StaleLogError(WorkspaceError):
+    """The decision log has grown since it was read; nothing was written."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"others have decided meanwhile; the log has {seq:,} events now")
+        self.seq = seq
 
 
 class RemoteError(ChaffinchError):

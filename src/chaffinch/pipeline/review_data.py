@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import Thumbnails
 from chaffinch.pipeline.review_columns import ISSUE_NAMES, PART_ROWS, described, review_columns
 from chaffinch.storage.findings import read_pairs, scopes, sides
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import expand_pairs, transforms_of
-from chaffinch.storage.samples import RowGatherer
+from chaffinch.storage.samples import RowGatherer, rows_of_keys
+from chaffinch.storage.schema import REF_FIELDS, refs_from
 from chaffinch.taxonomy import ACTIONS, TAGS
 
 REVIEW_ACTIONS = ("none", *(action for action in ACTIONS if action != "none"))
@@ -30,6 +34,12 @@ MAX_PARTNERS = 20
 
 MAX_PAIRS_INDEXED = 2_000_000
 """Pairs kept at hand; of more, those of the surer methods."""
+
+MEDIA_TYPES = {
+    name: f"image/{name.lower()}" for name in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+} | {"MPO": "image/jpeg"}
+UNKNOWN_TYPE = "application/octet-stream"
+"""Of images that browsers do not show."""
 
 _SAMPLE_COLUMNS = [
     "sample_id",
@@ -59,6 +69,20 @@ _ISSUE_WORDS = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a decision about a sample must note of it."""
+
+    key: str
+    """Its key."""
+    content_digest: str | None
+    """`pixels_digest`, else `bytes_digest`."""
+    findings: str
+    """Ids of all its findings, comma between; see `Decision.findings`."""
+    suggested_label: str | None
+    """Of the surest finding that suggests one."""
+
+
 class ReviewData:
     """The images, findings and pairs of one generation, by sample id."""
 
@@ -69,14 +93,17 @@ class ReviewData:
             WorkspaceError: If no scan has ended yet.
         """
         self.root = root
-        self._folder = WorkspaceFolder(root)
-        self.generation = self._folder.published()
-        self.columns = review_columns(self._folder, self.generation)
+        self.folder = WorkspaceFolder(root)
+        self.generation = self.folder.published()
+        self.columns = review_columns(self.folder, self.generation)
         self.sample_ids = self.columns.values["sample_id"].astype(np.int64)
-        self.thumbnails = Thumbnails(self._folder, self.generation)
-        self._samples = RowGatherer(self._folder.files(self.generation, "samples"), _SAMPLE_COLUMNS)
-        self._issues = _IssueIndex(self._folder, self.generation)
-        self._pairs = _PairIndex(self._folder, self.generation)
+        self.thumbnails = Thumbnails(self.folder, self.generation)
+        self._reading = threading.Lock()
+        files = self.folder.files(self.generation, "samples")
+        self._samples = RowGatherer(files, _SAMPLE_COLUMNS)
+        self._places = RowGatherer(files, [*(f.name for f in REF_FIELDS), "format"], n_cached=2)
+        self._issues = _IssueIndex(self.folder, self.generation)
+        self._pairs = _PairIndex(self.folder, self.generation)
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -119,7 +146,9 @@ class ReviewData:
         """Return what was scanned of some samples, in their order: columns of the table `samples`."""
         if not sample_ids:
             return []
-        rows: list[dict[str, Any]] = self._samples.take(np.array(sample_ids, dtype=np.int64)).to_pylist()
+        with self._reading:
+            table = self._samples.take(np.array(sample_ids, dtype=np.int64))
+        rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
     def details(self, sample_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -135,13 +164,39 @@ class ReviewData:
             "height": facts["height"],
             "error": facts["error"],
             "content_digest": facts["pixels_digest"] or facts["bytes_digest"],
-            "findings": self._issues.of(sample_id),
+            "findings": self._findings(sample_id),
             "partners": self._pairs.of(sample_id),
         }
 
-    def finding_ids(self, sample_id: int) -> str:
-        """Return `Decision.findings` of a sample: the ids of all its findings."""
-        return ",".join(sorted({finding["finding_id"] for finding in self._issues.of(sample_id)}))
+    def _findings(self, sample_id: int) -> list[dict[str, Any]]:
+        with self._reading:
+            return self._issues.of(sample_id)
+
+    def subjects(self, sample_ids: Sequence[int]) -> list[Subject]:
+        """Return what decisions note of some samples, in their order. Cost: some 5 us a sample."""
+        with self._reading:
+            found = list(self._issues.noted(sample_ids))
+        return [
+            Subject(facts["key"], facts["pixels_digest"] or facts["bytes_digest"], *noted)
+            for facts, noted in zip(self.facts(sample_ids), found, strict=True)
+        ]
+
+    def thumbnail(self, sample_id: int) -> bytes | None:
+        """Return the thumbnail of a sample as JPEG; None where its image cannot be read."""
+        with self._reading:
+            return self.thumbnails.encoded([sample_id])[0]
+
+    def original(self, sample_id: int) -> tuple[bytes, str] | None:
+        """Return the bytes of an image as they lie in the source, and its media type; None if it is gone."""
+        with self._reading:
+            rows = self._places.take(np.array([sample_id], dtype=np.int64))
+        (fetched,) = fetch(refs_from(rows))
+        kind = rows.column("format")[0].as_py() or ""
+        return None if fetched.data is None else (fetched.data, MEDIA_TYPES.get(kind, UNKNOWN_TYPE))
+
+    def ids_of_keys(self, keys: Sequence[str]) -> np.ndarray:
+        """Return the sample id of each key, shape (N,), int64; -1 where no sample has it."""
+        return rows_of_keys(self.folder.files(self.generation, "samples"), keys)
 
 
 class _IssueIndex:
@@ -161,6 +216,7 @@ class _IssueIndex:
         order = np.argsort(every, kind="stable")
         self._ids, self._rows = every[order], places[order]
         self._words = RowGatherer(paths, _ISSUE_WORDS)
+        self._brief = RowGatherer(paths, ["finding_id", "confidence", "suggested_label"])
 
     def of(self, sample_id: int) -> list[dict[str, Any]]:
         """Return the findings of a sample, surest first."""
@@ -171,6 +227,20 @@ class _IssueIndex:
         for row in found:
             row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else {}
         return sorted(found, key=lambda row: (-(row["confidence"] or 0.0), row["issue_type"]))
+
+    def noted(self, sample_ids: Sequence[int]) -> Iterator[tuple[str, str | None]]:
+        """Yield, for each sample, the ids of its findings and the surest suggestion."""
+        ids = np.array(sample_ids, dtype=np.int64)
+        lows, highs = np.searchsorted(self._ids, ids), np.searchsorted(self._ids, ids + 1)
+        spans = [self._rows[low:high] for low, high in zip(lows.tolist(), highs.tolist(), strict=True)]
+        places = np.concatenate([*spans, np.empty(0, np.int64)])
+        rows = iter(self._brief.take(places).to_pylist() if len(places) else ())
+        for span in spans:
+            own = [row for _, row in zip(span, rows, strict=False)]
+            suggesting = [row for row in own if row["suggested_label"] is not None]
+            best = max(suggesting, key=lambda row: row["confidence"] or 0.0, default=None)
+            text = ",".join(sorted({row["finding_id"] for row in own}))
+            yield text, best["suggested_label"] if best else None
 
 
 class _PairIndex:

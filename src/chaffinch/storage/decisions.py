@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from chaffinch.errors import WorkspaceError
+from chaffinch.errors import StaleLogError, WorkspaceError
 from chaffinch.records import Decision, LoggedDecision
 from chaffinch.storage.decision_rows import COLUMNS, FIRST_HASH, SEQ, chained_rows, decision_from, row_fault
 from chaffinch.storage.decision_store import (
@@ -99,10 +99,15 @@ class DecisionLog:
         self._path = path
         self._engine: sa.Engine | None = None
 
-    def append(self, decisions: Iterable[Decision]) -> AppendResult:
+    def append(self, decisions: Iterable[Decision], *, if_seq: int | None = None) -> AppendResult:
         """Add events in order, all of them or none; those that the log has already are passed over.
 
+        Args:
+            decisions: The events.
+            if_seq: Add them only while the log has this many events: what they answer was read from those.
+
         Raises:
+            StaleLogError: If the log has grown meanwhile; nothing is saved then.
             WorkspaceError: If the database cannot be reached or written; nothing is saved then.
 
         Cost: about 10 us of CPU an event.
@@ -112,6 +117,8 @@ class DecisionLog:
             return AppendResult(0, 0)
         with self._connected(for_writing=True) as connection:
             head = _locked_head(connection, self._name)
+            if if_seq is not None and head.seq != if_seq:
+                raise StaleLogError(head.seq)
             known = _known_ids(connection, self._name, [d.event_id for d in given])
             new = [d for d in given if d.event_id not in known]
             if new:

@@ -1,0 +1,91 @@
+"""`chaffinch review`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chaffinch.cli.output import WorkspaceOption, hint, say
+
+
+def review(
+    *,
+    workspace: WorkspaceOption,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    reviewer: Annotated[
+        list[str] | None, typer.Option(help="Gets a token and a link of their own; repeatable.")
+    ] = None,
+    is_open: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True,
+    is_blind: Annotated[
+        bool, typer.Option("--blind/--not-blind", help="Show others' verdicts only after one's own.")
+    ] = True,
+    static: Annotated[
+        Path | None, typer.Option(help="Write the page with its pictures into this file instead.")
+    ] = None,
+    collect: Annotated[
+        list[Path] | None, typer.Option(help="Bring decisions exported from such a page back; repeatable.")
+    ] = None,
+) -> None:
+    """Review the findings in a browser: decisions are saved one by one, by as many people as you like.
+
+    On this machine alone by default; on another address each reviewer gets a link with a token.
+
+    Examples:
+
+        chaffinch review -w ws
+
+        chaffinch review -w ws --host 0.0.0.0 --port 8080 --reviewer Kushagra --reviewer Saeed
+
+        chaffinch review -w ws --static review_interface.html
+
+        chaffinch review -w ws --collect imagenet1k_decisions_Saeed.jsonl
+    """
+    if static is not None:
+        _write_static(workspace, static)
+    elif collect:
+        _collect(workspace, collect)
+    else:
+        _serve(workspace, host=host, port=port, reviewers=reviewer or [], is_blind=is_blind, is_open=is_open)
+
+
+def _serve(
+    workspace: Path, *, host: str, port: int, reviewers: list[str], is_blind: bool, is_open: bool
+) -> None:
+    from chaffinch.serve.run import review_server
+
+    ready = review_server(workspace, host=host, port=port, reviewers=reviewers, is_blind=is_blind)
+    say(f"reviewing at {ready.address}")
+    for name, link in ready.links.items():
+        say(f"  {name}: {link}")
+    hint("stop it with Ctrl+C; every decision is saved as it is made")
+    if is_open:
+        import webbrowser
+
+        webbrowser.open(next(iter(ready.links.values()), ready.address))
+    ready.server.run()
+
+
+def _write_static(workspace: Path, path: Path) -> None:
+    from chaffinch.pipeline.review_file import write_review_file
+    from chaffinch.serve.run import review_page
+
+    for file, n_images in write_review_file(workspace, path, page=review_page()):
+        say(f"{file}: {n_images:,} images")
+    hint(f"open it by a double click; then: chaffinch review -w {workspace} --collect FILE")
+
+
+def _collect(workspace: Path, files: list[Path]) -> None:
+    from chaffinch.pipeline.review_file import collect_decisions
+
+    for file in files:
+        found = collect_decisions(workspace, file)
+        say(f"{file}: {found.saved:,} decisions saved, {found.already_there:,} were there")
+        for key in found.unattached[:5]:
+            say(f"  about no image of this workspace: {key}")
+        if len(found.unattached) > 5:
+            say(f"  and {len(found.unattached) - 5:,} more")

@@ -1,0 +1,225 @@
+"""The HTTP API of the review page: data by sample id, decisions with versions, news as they happen.
+
+Images are named by number alone: no request carries a path. Routes that read files or the log run in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+
+from chaffinch.curate.events import Act, Saying
+from chaffinch.errors import ChaffinchError
+from chaffinch.pipeline.review_columns import n_parts, part_bytes
+from chaffinch.serve.board import Board, Item, Saved, Seen
+from chaffinch.serve.guard import Access, content_policy, guarded
+from chaffinch.serve.schema import (
+    Change,
+    DecisionIn,
+    Detail,
+    DetailList,
+    SampleId,
+    SamplePage,
+    SampleRow,
+    SavedOut,
+    UndoIn,
+    VerdictOut,
+)
+
+MAX_LIMIT = 1000
+MAX_DETAILS = 200
+NEWS_EVERY_S = 0.5
+"""How often the server looks for decisions of others."""
+
+Offset = Annotated[int, Query(ge=0, le=2**53)]
+Ids = Annotated[str, Query(pattern=r"^\d{1,15}(,\d{1,15})*$", max_length=4000)]
+Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT)]
+
+
+def create_app(board: Board, *, page: str, access: Access) -> FastAPI:
+    """Build the server of one workspace.
+
+    Args:
+        board: Its data and decisions.
+        page: The review page, HTML.
+        access: Who may use it.
+    """
+    app = FastAPI(
+        title="chaffinch review", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+    )
+    app.middleware("http")(guarded(access, content_policy(page)))
+    app.add_exception_handler(ChaffinchError, _refused)
+    _add_data_routes(app, board, page=page, access=access)
+    _add_image_routes(app, board)
+    _add_decision_routes(app, board)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    """Answer an error that the caller can mend: what is wrong, and the hint."""
+    hint = error.hint if isinstance(error, ChaffinchError) else ""
+    what = error.what if isinstance(error, ChaffinchError) else str(error)
+    return JSONResponse({"error": what, "hint": hint}, status_code=422)
+
+
+def _viewer(request: Request) -> str | None:
+    """Return whose eyes see the answer: a token's reviewer, else who says so; None for everybody's."""
+    known: str | None = getattr(request.state, "reviewer", None)
+    return known or request.headers.get("x-reviewer") or None
+
+
+def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -> None:
+    data = board.data
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    def index() -> str:
+        return page
+
+    @app.get("/api/meta")
+    def meta(request: Request) -> dict[str, object]:
+        reviewers = sorted(set(access.tokens.values()))
+        return data.meta(
+            reviewer=_viewer(request), reviewers=reviewers, is_live=True, is_blind=board.is_blind
+        )
+
+    @app.get("/api/columns/{part}", response_class=Response)
+    def columns(part: int, request: Request) -> Response:
+        if not 0 <= part < n_parts(len(data)):
+            raise HTTPException(404, "there is no such part")
+        board.refresh()
+        values = {**data.columns.values, **board.columns(_viewer(request))}
+        return Response(part_bytes(values, part), media_type="application/octet-stream")
+
+    @app.get("/api/samples")
+    def samples(request: Request, offset: Offset = 0, limit: Limit = 100) -> SamplePage:
+        board.refresh()
+        ids = data.sample_ids[offset : offset + limit].tolist()
+        viewer = _viewer(request)
+        rows = [_row(facts, board.seen(facts["sample_id"], viewer)) for facts in data.facts(ids)]
+        return SamplePage(total=len(data), items=rows)
+
+    @app.get("/api/samples/{sample_id}")
+    def sample(sample_id: SampleId, request: Request) -> Detail:
+        board.refresh()
+        found = _details(board, [sample_id], _viewer(request))
+        if not found:
+            raise HTTPException(404, "there is no such sample")
+        return found[0]
+
+    @app.get("/api/details")
+    def details(ids: Ids, request: Request) -> DetailList:
+        board.refresh()
+        wanted = [int(text) for text in ids.split(",")][:MAX_DETAILS]
+        return DetailList(items=_details(board, wanted, _viewer(request)))
+
+
+def _row(facts: dict[str, object], seen: Seen) -> SampleRow:
+    return SampleRow(
+        sample_id=seen.sample_id,
+        image_id=str(facts["image_id"]),
+        image_path=str(facts["image_path"]),
+        version=seen.version,
+        user_tags=",".join(seen.tags),
+        user_action=seen.action,
+    )
+
+
+def _details(board: Board, sample_ids: list[int], viewer: str | None) -> list[Detail]:
+    known = [sample_id for sample_id in sample_ids if board.data.row(sample_id) is not None]
+    found = []
+    for words in board.data.details(known):
+        seen = board.seen(words["sample_id"], viewer)
+        row = _row(words, seen).model_dump()
+        verdicts = [VerdictOut(**said) for said in board.verdicts(seen.sample_id, viewer)]
+        found.append(Detail(**{**words, **row}, verdicts=verdicts, new_label=seen.new_label, note=seen.note))
+    return found
+
+
+def _add_image_routes(app: FastAPI, board: Board) -> None:
+    data = board.data
+    kept = {"Cache-Control": "private, max-age=86400"}
+
+    @app.get("/api/thumbs/{sample_id}", response_class=Response)
+    def thumbnail(sample_id: SampleId) -> Response:
+        found = data.thumbnail(sample_id) if data.row(sample_id) is not None else None
+        if found is None:
+            raise HTTPException(404, "there is no picture")
+        return Response(found, media_type="image/jpeg", headers=kept)
+
+    @app.get("/api/images/{sample_id}", response_class=Response)
+    def image(sample_id: SampleId) -> Response:
+        found = data.original(sample_id) if data.row(sample_id) is not None else None
+        if found is None:
+            raise HTTPException(404, "there is no picture")
+        return Response(found[0], media_type=found[1], headers=kept)
+
+
+def _add_decision_routes(app: FastAPI, board: Board) -> None:
+    @app.post("/api/decisions", responses={409: {"model": SavedOut}})
+    def decide(decision: DecisionIn, request: Request) -> JSONResponse:
+        ids: Sequence[str | None] = decision.event_ids or [None] * len(decision.items)
+        if len(ids) != len(decision.items):
+            raise HTTPException(422, "event_ids and items are of one length")
+        items = [Item(i.sample_id, i.version, e) for i, e in zip(decision.items, ids, strict=True)]
+        unknown = [item.sample_id for item in items if board.data.row(item.sample_id) is None]
+        if unknown:
+            raise HTTPException(404, f"there is no sample {unknown[0]}")
+        saying = Saying(
+            tuple(decision.tags_added),
+            tuple(decision.tags_removed),
+            decision.action,
+            decision.new_label,
+            decision.note,
+        )
+        batch = {"batch_id": decision.batch_id} if decision.batch_id is not None else {}
+        act = Act(reviewer=_viewer(request) or decision.reviewer, how=decision.how, **batch)
+        return _answer(board.decide(items, saying, act))
+
+    @app.post("/api/undo")
+    def undo(wanted: UndoIn, request: Request) -> SavedOut:
+        act = Act(reviewer=_viewer(request) or wanted.reviewer, how="looked")
+        return _saved(board.undo(wanted.batch_id, act))
+
+    @app.get("/api/events", response_class=StreamingResponse)
+    async def events(request: Request) -> StreamingResponse:
+        return StreamingResponse(_news(board, request), media_type="text/event-stream")
+
+
+def _saved(saved: Saved) -> SavedOut:
+    return SavedOut(saved=[_change(s) for s in saved.saved], conflicts=[_change(s) for s in saved.conflicts])
+
+
+def _answer(saved: Saved) -> JSONResponse:
+    return JSONResponse(_saved(saved).model_dump(), status_code=409 if saved.conflicts else 200)
+
+
+def _change(seen: Seen) -> Change:
+    return Change(
+        sample_id=seen.sample_id,
+        version=seen.version,
+        action=seen.action,
+        tags=list(seen.tags),
+        n_reviewers=seen.n_reviewers,
+    )
+
+
+async def _news(board: Board, request: Request) -> AsyncIterator[str]:
+    """Yield what others decide, as server-sent events, until the reader goes away."""
+    viewer, seq = _viewer(request), board.seq
+    while not await request.is_disconnected():
+        await run_in_threadpool(board.refresh)
+        if board.seq > seq:
+            changed = board.changed_since(seq)
+            seq = board.seq
+            items = [_change(board.seen(sample_id, viewer)).model_dump() for sample_id in changed]
+            yield f"data: {json.dumps({'seq': seq, 'items': items})}\n\n"
+        else:
+            # A comment keeps proxies from closing the line, and tells when the reader has gone.
+            yield ": still here\n\n"
+        await asyncio.sleep(NEWS_EVERY_S)

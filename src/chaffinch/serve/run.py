@@ -1,0 +1,96 @@
+"""Starts the review server of a workspace: its page, board, tokens and address."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import uvicorn
+
+from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.pipeline.review_data import ReviewData
+from chaffinch.serve.app import create_app
+from chaffinch.serve.board import Board
+from chaffinch.serve.guard import LOOPBACK, Access, new_token
+from chaffinch.storage.decisions import open_log
+
+SHUTDOWN_S = 2
+"""Seconds that open answers get when the server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewServer:
+    """A server that is ready to run."""
+
+    server: uvicorn.Server
+    """Runs until it is stopped."""
+    address: str
+    """Where it is."""
+    links: dict[str, str]
+    """By reviewer: the address to open, token included; empty where everybody may come in."""
+
+
+def review_page() -> str:
+    """Return the review page.
+
+    Raises:
+        WorkspaceError: If this installation was made without it.
+    """
+    page = resources.files("chaffinch.serve") / "review.html"
+    try:
+        return page.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise WorkspaceError(
+            "this installation has no review page", hint="in a clone: make web; else: pip install chaffinch"
+        ) from error
+
+
+def review_server(
+    root: Path, *, host: str, port: int, reviewers: Sequence[str] = (), is_blind: bool = True
+) -> ReviewServer:
+    """Prepare the server of a workspace; it listens when it is run.
+
+    Args:
+        root: The workspace.
+        host: Address to listen on; the loopback address lets everybody on this machine in.
+        port: 0 takes a free one.
+        reviewers: Who gets a token; needed beyond the loopback address.
+        is_blind: Whether reviewers see others' verdicts only after their own.
+
+    Raises:
+        UsageError: If the address is not the loopback one and no reviewer is named.
+        WorkspaceError: If no scan has ended yet, or the page is not there.
+    """
+    if host not in LOOPBACK and not reviewers:
+        raise UsageError(
+            f"{host} can be reached from other machines, so reviewers need tokens",
+            hint="--reviewer NAME for each of them, or leave --host out",
+        )
+    page, board = review_page(), Board(ReviewData(root), open_log(root), is_blind=is_blind)
+    board.refresh()
+    port = port or _free_port(host)
+    tokens = {new_token(): reviewer for reviewer in reviewers}
+    hosts = LOOPBACK | {host.lower(), socket.gethostname().lower()}
+    app = create_app(board, page=page, access=Access(frozenset(hosts), port, tokens))
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    links = {reviewer: f"{address}?token={token}" for token, reviewer in tokens.items()}
+    return ReviewServer(uvicorn.Server(config), address, links)
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,150 @@
+"""What goes over the wire, as types: the OpenAPI document and the page's own types come from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SampleId = Annotated[int, Field(ge=0, le=2**53)]
+Action = Literal["none", "keep", "remove", "relabel"]
+Text = Annotated[str, Field(max_length=10_000)]
+EventId = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[0-9A-Za-z._-]+$")]
+
+MAX_ITEMS = 200_000
+"""Samples of one decision."""
+
+
+class Wire(BaseModel):
+    """Base of all: unknown fields are refused, so that a misspelled one is noticed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DecisionItem(Wire):
+    """One sample of a decision, with the version that was looked at."""
+
+    sample_id: SampleId
+    version: Annotated[int, Field(ge=0, le=2**53)]
+
+
+class DecisionIn(Wire):
+    """A decision about some samples."""
+
+    reviewer: Annotated[str, Field(max_length=200)] = ""
+    items: Annotated[list[DecisionItem], Field(min_length=1, max_length=MAX_ITEMS)]
+    tags_added: Annotated[list[Text], Field(max_length=64)] = []
+    tags_removed: Annotated[list[Text], Field(max_length=64)] = []
+    action: Action = "none"
+    new_label: Text | None = None
+    note: Text = ""
+    event_ids: Annotated[list[EventId], Field(max_length=MAX_ITEMS)] | None = None
+    batch_id: EventId | None = None
+    how: Literal["looked", "batch", "audit"] = "looked"
+
+
+class UndoIn(Wire):
+    """A batch to take back."""
+
+    reviewer: Annotated[str, Field(max_length=200)] = ""
+    batch_id: EventId
+
+
+class LeaseIn(Wire):
+    """Samples that a reviewer is about to look at."""
+
+    reviewer: Annotated[str, Field(max_length=200)] = ""
+    sample_ids: Annotated[list[SampleId], Field(max_length=1000)]
+
+
+class Change(BaseModel):
+    """What holds about one sample now."""
+
+    sample_id: int
+    version: int
+    action: Action
+    tags: list[str]
+    n_reviewers: int
+
+
+class SavedOut(BaseModel):
+    """What became of a decision: all of it is saved, or none."""
+
+    saved: list[Change]
+    conflicts: list[Change]
+
+
+class SampleRow(BaseModel):
+    """One sample in a list."""
+
+    sample_id: int
+    image_id: str
+    image_path: str
+    version: int
+    user_tags: str
+    user_action: Action
+
+
+class SamplePage(BaseModel):
+    """A page of the list of samples."""
+
+    total: int
+    items: list[SampleRow]
+
+
+class Partner(BaseModel):
+    """An image that a pair method holds for the same."""
+
+    sample_id: int
+    method: str
+    similarity: float
+    transform: str | None
+
+
+class Finding(BaseModel):
+    """One finding of a sample."""
+
+    finding_id: str
+    issue_type: str
+    confidence: float | None
+    suggested_label: str | None
+    group_id: str | None
+    is_original: bool | None
+    reason: str
+    evidence: dict[str, Any]
+    method: str | None
+    source: str
+
+
+class VerdictOut(BaseModel):
+    """What one reviewer, policy or import says."""
+
+    reviewer: str
+    origin: str
+    action: Action
+    new_label: str | None
+    tags: list[str]
+    note: str
+
+
+class Detail(SampleRow):
+    """Everything about one sample."""
+
+    key: str
+    split: str
+    given_label: str | None
+    width: int | None
+    height: int | None
+    error: str | None
+    content_digest: str | None
+    findings: list[Finding]
+    partners: list[Partner]
+    verdicts: list[VerdictOut]
+    new_label: str | None
+    note: str
+
+
+class DetailList(BaseModel):
+    """Details of the samples asked for, in that order; unknown ones are left out."""
+
+    items: list[Detail]
