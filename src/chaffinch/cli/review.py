@@ -18,9 +18,7 @@ def review(
     reviewer: Annotated[
         list[str] | None, typer.Option(help="Gets a token and a link of their own; repeatable.")
     ] = None,
-    is_open: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
-    ] = True,
+    is_open: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     is_blind: Annotated[
         bool, typer.Option("--blind/--not-blind", help="Show others' verdicts only after one's own.")
     ] = True,

@@ -22,7 +22,7 @@ export class LiveSource implements Source {
   }
 
   async details(sampleIds: readonly number[]): Promise<readonly Detail[]> {
-    const { items } = await getJson<{ items: Detail[] }>(`/api/samples?ids=${sampleIds.join(",")}`);
+    const { items } = await getJson<{ items: Detail[] }>(`/api/details?ids=${sampleIds.join(",")}`);
     return items;
   }
 

@@ -12,8 +12,8 @@ export interface PageData {
   /** The parts of `Columns`, base64. */
   readonly columns: readonly string[];
   readonly details: readonly Detail[];
-  /** JPEG by row, base64; null where an image could not be read. */
-  readonly thumbs: readonly (string | null)[];
+  /** JPEG by sample id, base64; also of partners that are not among the rows. */
+  readonly thumbs: Readonly<Record<string, string>>;
 }
 
 /** One event of an export, as `review --collect` reads it. */
@@ -56,8 +56,8 @@ export class OfflineSource implements Source {
   }
 
   thumbUrl(sampleId: number): string {
-    const thumb = this.page.thumbs[this.byId.get(sampleId) ?? -1];
-    return thumb === null || thumb === undefined ? NO_PICTURE : `data:image/jpeg;base64,${thumb}`;
+    const thumb = this.page.thumbs[sampleId];
+    return thumb === undefined ? NO_PICTURE : `data:image/jpeg;base64,${thumb}`;
   }
 
   imageUrl(sampleId: number): string {

@@ -1,0 +1,126 @@
+// The keys: one table from key to what it does, which the reviewer can change; `?` shows it.
+
+import type { ReviewState, View } from "./state";
+
+export interface Command {
+  readonly id: string;
+  readonly keys: readonly string[];
+  readonly says: string;
+  readonly run: (state: ReviewState, columnsPerLine: number) => void;
+}
+
+const move = (id: string, keys: string[], says: string, by: (perLine: number) => number): Command[] => [
+  { id, keys, says, run: (state, perLine) => state.move(by(perLine)) },
+  {
+    id: `extend-${id}`,
+    keys: keys.map((key) => `Shift+${key}`),
+    says: `${says}, selecting`,
+    run: (state, perLine) => state.move(by(perLine), true),
+  },
+];
+
+const show = (view: View) => (state: ReviewState) => {
+  state.view.value = state.view.value === view ? "grid" : view;
+};
+
+/** The commands in the order in which the help lists them, with the keys that they come with. */
+export function commands(tags: readonly string[]): Command[] {
+  return [
+    { id: "keep", keys: ["k"], says: "keep", run: (state) => state.act("keep") },
+    { id: "remove", keys: ["x"], says: "remove", run: (state) => state.act("remove") },
+    { id: "relabel", keys: ["r"], says: "relabel as suggested", run: (state) => state.acceptSuggestion() },
+    { id: "accept", keys: ["Enter"], says: "accept the suggestion", run: accept },
+    { id: "undo", keys: ["u", "Ctrl+z", "Meta+z"], says: "take the last act back", run: (state) => state.undo() },
+    ...tags.slice(0, 10).map((name, place) => ({
+      id: `tag-${name}`,
+      keys: [String((place + 1) % 10)],
+      says: `tag ${name}`,
+      run: (state: ReviewState) => state.toggleTag(name),
+    })),
+    ...move("left", ["ArrowLeft"], "one to the left", () => -1),
+    ...move("right", ["ArrowRight"], "one to the right", () => 1),
+    ...move("up", ["ArrowUp"], "one up", (perLine) => -perLine),
+    ...move("down", ["ArrowDown"], "one down", (perLine) => perLine),
+    ...move("page-up", ["PageUp"], "a page up", (perLine) => -5 * perLine),
+    ...move("page-down", ["PageDown"], "a page down", (perLine) => 5 * perLine),
+    { id: "first", keys: ["Home"], says: "to the first", run: (state) => state.moveTo(0) },
+    { id: "last", keys: ["End"], says: "to the last", run: (state) => state.moveTo(state.rows.value.length - 1) },
+    { id: "group", keys: ["a"], says: "select the whole group", run: (state) => state.selectGroup() },
+    { id: "next-group", keys: ["g"], says: "to the next group", run: (state) => state.nextGroup() },
+    { id: "back", keys: ["b"], says: "back to the last undecided", run: (state) => state.backToOpen() },
+    { id: "single", keys: [" "], says: "one image, and back", run: show("single") },
+    { id: "pair", keys: ["p"], says: "beside its partner, and back", run: show("pair") },
+    { id: "classes", keys: ["c"], says: "confused classes, and back", run: show("classes") },
+    { id: "search", keys: ["/"], says: "search by name", run: focusSearch },
+    { id: "help", keys: ["?"], says: "this list", run: toggleHelp },
+    { id: "escape", keys: ["Escape"], says: "let go of the selection; back to the grid", run: escape },
+  ];
+}
+
+function accept(state: ReviewState): void {
+  const isLabel = state.columns.at("suggested", state.row.value) !== 0xffff;
+  if (isLabel) {
+    state.acceptSuggestion();
+  } else {
+    state.act("remove");
+  }
+}
+
+function toggleHelp(state: ReviewState): void {
+  state.isHelpOpen.value = !state.isHelpOpen.value;
+}
+
+function focusSearch(): void {
+  document.querySelector<HTMLInputElement>("[data-testid=search]")?.focus();
+}
+
+function escape(state: ReviewState): void {
+  if (state.isHelpOpen.value) {
+    state.isHelpOpen.value = false;
+  } else if (state.selected.value.size > 0) {
+    state.selected.value = new Set();
+  } else {
+    state.view.value = "grid";
+  }
+}
+
+const STORED = "chaffinch.keys";
+
+/** The keys as the reviewer has set them: command id to keys. */
+export function storedKeys(): Record<string, readonly string[]> {
+  try {
+    return JSON.parse(localStorage.getItem(STORED) ?? "{}") as Record<string, string[]>;
+  } catch {
+    return {};
+  }
+}
+
+export function storeKeys(keys: Record<string, readonly string[]>): void {
+  localStorage.setItem(STORED, JSON.stringify(keys));
+}
+
+/** What a key does, by its spelling. */
+export function keyTable(
+  list: readonly Command[],
+  changed: Record<string, readonly string[]>,
+): ReadonlyMap<string, Command> {
+  return new Map(list.flatMap((command) => (changed[command.id] ?? command.keys).map((key) => [key, command])));
+}
+
+/** A key press as the table spells it: `x`, `?`, `Ctrl+z`, `Shift+ArrowLeft`. */
+export function spelled(event: KeyboardEvent): string {
+  const shift = event.shiftKey && event.key.length > 1 ? "Shift+" : "";
+  return `${event.ctrlKey ? "Ctrl+" : ""}${event.metaKey ? "Meta+" : ""}${event.altKey ? "Alt+" : ""}${shift}${event.key}`;
+}
+
+/** Whether a key press belongs to a field or button that has the focus. */
+export function isTyping(event: KeyboardEvent): boolean {
+  const target = event.target;
+  if (!(target instanceof HTMLElement)) {
+    return false;
+  }
+  if (target.isContentEditable || ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName)) {
+    return event.key !== "Escape" && !(target instanceof HTMLInputElement && target.type === "checkbox");
+  }
+  return target.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ");
+}

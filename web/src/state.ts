@@ -1,0 +1,290 @@
+// Everything that the views share: what is shown, where the cursor is, what is selected, what was just done.
+
+import { batch, computed, signal } from "@preact/signals";
+import type { Action, Columns } from "./data/columns";
+import { Decisions, type Saying } from "./data/decisions";
+import { chosenRows, decidedTest, type Filter, type Order } from "./data/rows";
+import type { Change, Detail, Source } from "./data/source";
+
+export type View = "grid" | "single" | "pair" | "classes";
+
+export interface Toast {
+  readonly text: string;
+  /** Can be taken back by the button of the toast. */
+  readonly batchId?: string;
+}
+
+const TOAST_MS = 8000;
+const DETAILS_KEPT = 4000;
+
+export class ReviewState {
+  readonly filter = signal<Filter>({});
+  readonly order = signal<Order>("value");
+  readonly view = signal<View>("grid");
+  /** Place of the cursor in `rows`. */
+  readonly cursor = signal(0);
+  readonly selected = signal<ReadonlySet<number>>(new Set());
+  readonly rows = signal<Uint32Array>(new Uint32Array());
+  readonly toast = signal<Toast | null>(null);
+  readonly isHelpOpen = signal(false);
+  readonly autoAdvance = signal(true);
+  /** Details that have come, by sample id; the signal rises when some have. */
+  readonly nDetails = signal(0);
+  readonly nDecided = signal(0);
+  readonly decisions: Decisions;
+  readonly startedAt = Date.now();
+  private readonly details = new Map<number, Detail>();
+  private readonly asked = new Set<number>();
+  private anchor = 0;
+  private toastTimer: ReturnType<typeof setTimeout> | undefined;
+
+  readonly row = computed(() => this.rows.value[this.cursor.value] ?? -1);
+
+  constructor(
+    readonly columns: Columns,
+    readonly source: Source,
+  ) {
+    this.decisions = new Decisions(columns, source, (items) => this.tellConflict(items));
+  }
+
+  /** Applies filter and order anew; the cursor stays on its image where that is still there. */
+  refresh(): void {
+    const before = this.row.value;
+    const rows = chosenRows(this.columns, this.filter.value, this.order.value);
+    batch(() => {
+      this.rows.value = rows;
+      this.cursor.value = Math.max(0, rows.indexOf(before));
+      this.selected.value = new Set();
+    });
+  }
+
+  setFilter(change: Partial<Filter>): void {
+    const next: Record<string, unknown> = { ...this.filter.value, ...change };
+    for (const [name, value] of Object.entries(next)) {
+      if (value === undefined) {
+        delete next[name];
+      }
+    }
+    this.filter.value = next as Filter;
+    this.refresh();
+  }
+
+  setOrder(order: Order): void {
+    this.order.value = order;
+    this.refresh();
+  }
+
+  /** Counts what is decided; once after loading, then each decision keeps the count. */
+  countDecided(): void {
+    const isDecided = decidedTest(this.columns);
+    let n = 0;
+    for (let row = 0; row < this.columns.nLoaded; row++) {
+      n += isDecided(row) ? 1 : 0;
+    }
+    this.nDecided.value = n;
+  }
+
+  // ------------------------------------------------------------------------------------------ moving about
+
+  move(by: number, extend = false): void {
+    this.moveTo(this.cursor.value + by, extend);
+  }
+
+  moveTo(place: number, extend = false): void {
+    const last = this.rows.value.length - 1;
+    const next = Math.max(0, Math.min(last, place));
+    batch(() => {
+      if (extend) {
+        this.select(this.anchor, next);
+      } else {
+        this.anchor = next;
+        this.selected.value = new Set();
+      }
+      this.cursor.value = next;
+    });
+  }
+
+  private select(from: number, to: number): void {
+    const rows = this.rows.value.subarray(Math.min(from, to), Math.max(from, to) + 1);
+    this.selected.value = new Set(rows);
+  }
+
+  toggle(place: number): void {
+    const row = this.rows.value[place];
+    if (row === undefined) {
+      return;
+    }
+    const selected = new Set(this.selected.value);
+    if (!selected.delete(row)) {
+      selected.add(row);
+    }
+    this.anchor = place;
+    batch(() => {
+      this.selected.value = selected;
+      this.cursor.value = place;
+    });
+  }
+
+  /** Selects the rows of the cursor's group. */
+  selectGroup(): void {
+    const group = this.columns.at("group", this.row.value);
+    if (this.row.value >= 0 && group >= 0) {
+      this.selected.value = new Set(this.rows.value.filter((row) => this.columns.at("group", row) === group));
+    }
+  }
+
+  /** Moves to the first image of the next group. */
+  nextGroup(): void {
+    const rows = this.rows.value;
+    const group = this.columns.at("group", this.row.value);
+    for (let place = this.cursor.value + 1; place < rows.length; place++) {
+      const other = this.columns.at("group", rows[place] as number);
+      if (other !== group || other < 0) {
+        this.moveTo(place);
+        return;
+      }
+    }
+  }
+
+  /** Moves back to the nearest image before the cursor that is not decided. */
+  backToOpen(): void {
+    const isDecided = decidedTest(this.columns);
+    for (let place = this.cursor.value - 1; place >= 0; place--) {
+      if (!isDecided(this.rows.value[place] as number)) {
+        this.moveTo(place);
+        return;
+      }
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------- deciding
+
+  /** The rows that a key acts on: the selected ones, else the cursor's. */
+  targets(): number[] {
+    if (this.selected.value.size > 0) {
+      return [...this.selected.value];
+    }
+    return this.row.value >= 0 ? [this.row.value] : [];
+  }
+
+  act(action: Action, newLabel: string | null = null): void {
+    this.say({ action, newLabel }, action === "none" ? "cleared" : action);
+  }
+
+  toggleTag(name: string): void {
+    const place = this.columns.meta.tags.findIndex((tag) => tag.name === name);
+    const rows = this.targets();
+    const hasAll = rows.every((row) => (this.columns.at("tags", row) & (1 << place)) !== 0);
+    this.say(hasAll ? { tagsRemoved: [name] } : { tagsAdded: [name] }, hasAll ? `not ${name}` : name);
+  }
+
+  acceptSuggestion(): void {
+    const { columns } = this;
+    const suggested = columns.at("suggested", this.row.value);
+    const label = columns.meta.classes[suggested];
+    if (label !== undefined && this.selected.value.size === 0) {
+      this.act("relabel", label);
+    } else {
+      this.act("relabel");
+    }
+  }
+
+  private say(saying: Saying, words: string): void {
+    const rows = this.targets();
+    if (rows.length === 0) {
+      return;
+    }
+    const isDecided = decidedTest(this.columns);
+    const nBefore = rows.filter(isDecided).length;
+    const batchId = this.decisions.decide(rows, saying);
+    batch(() => {
+      this.nDecided.value += rows.filter(isDecided).length - nBefore;
+      this.selected.value = new Set();
+      if (rows.length > 1) {
+        this.tell({ text: `${words}: ${rows.length.toLocaleString()} images`, batchId });
+      } else if (this.autoAdvance.value && this.cursor.value < this.rows.value.length - 1) {
+        this.moveTo(this.cursor.value + 1);
+      }
+    });
+  }
+
+  undo(batchId?: string): void {
+    const isDecided = decidedTest(this.columns);
+    const n = this.decisions.undo(batchId);
+    this.countLater(isDecided);
+    this.tell({ text: n === 0 ? "nothing to take back" : `taken back: ${n.toLocaleString()} images` });
+  }
+
+  private countLater(isDecided: (row: number) => boolean): void {
+    // Off the key's path: a million rows take some milliseconds.
+    setTimeout(() => {
+      let n = 0;
+      for (let row = 0; row < this.columns.nLoaded; row++) {
+        n += isDecided(row) ? 1 : 0;
+      }
+      this.nDecided.value = n;
+    });
+  }
+
+  tell(toast: Toast): void {
+    clearTimeout(this.toastTimer);
+    this.toast.value = toast;
+    this.toastTimer = setTimeout(() => {
+      this.toast.value = null;
+    }, TOAST_MS);
+  }
+
+  private tellConflict(items: readonly Change[]): void {
+    const n = items.length.toLocaleString();
+    this.tell({ text: `not saved: somebody else decided about ${n} of these images meanwhile; look again` });
+  }
+
+  // ---------------------------------------------------------------------------------------------- details
+
+  /** The details of a row where they have come, else null; asks for those that have not. */
+  detail(row: number): Detail | null {
+    void this.nDetails.value;
+    const sampleId = this.columns.at("sample_id", row);
+    const found = this.details.get(sampleId);
+    if (found === undefined && row >= 0) {
+      void this.fetchDetails([sampleId]);
+    }
+    return found ?? null;
+  }
+
+  /** Brings the details of rows that will be looked at next. */
+  prefetch(rows: Iterable<number>): void {
+    void this.fetchDetails([...rows].map((row) => this.columns.at("sample_id", row)));
+  }
+
+  private async fetchDetails(sampleIds: readonly number[]): Promise<void> {
+    const missing = sampleIds.filter((id) => !this.details.has(id) && !this.asked.has(id));
+    if (missing.length === 0) {
+      return;
+    }
+    for (const id of missing) {
+      this.asked.add(id);
+    }
+    try {
+      for (const detail of await this.source.details(missing)) {
+        this.details.set(detail.sample_id, detail);
+      }
+    } finally {
+      for (const id of missing) {
+        this.asked.delete(id);
+      }
+    }
+    while (this.details.size > DETAILS_KEPT) {
+      this.details.delete(this.details.keys().next().value as number);
+    }
+    this.nDetails.value++;
+  }
+
+  /** Forgets the details of images that somebody decided about, so that verdicts are shown anew. */
+  forget(items: readonly Change[]): void {
+    for (const item of items) {
+      this.details.delete(item.sample_id);
+    }
+    this.nDetails.value++;
+  }
+}
