@@ -1,3 +1,43 @@
 import { render } from "preact";
+import { App } from "./app";
+import { Columns } from "./data/columns";
+import { LiveSource } from "./data/live";
+import { OfflineSource, type PageData } from "./data/offline";
+import type { Source } from "./data/source";
+import { ReviewState } from "./state";
 
-render(<p>review</p>, document.getElementById("app") as HTMLElement);
+async function open(): Promise<Source> {
+  const inside = document.getElementById("data");
+  if (inside !== null) {
+    return new OfflineSource(JSON.parse(inside.textContent ?? "") as PageData);
+  }
+  return LiveSource.open();
+}
+
+async function start(): Promise<void> {
+  const source = await open();
+  document.title = `${source.meta.dataset}: chaffinch review`;
+  const columns = new Columns(source.meta);
+  const state = new ReviewState(columns, source);
+  render(<App state={state} />, document.getElementById("app") as HTMLElement);
+  // The first part is shown as soon as it is there; order and counts are settled when all are.
+  let isFirst = true;
+  await source.load(columns, () => {
+    if (isFirst) {
+      state.refresh();
+      isFirst = false;
+    }
+  });
+  state.refresh();
+  state.countDecided();
+  source.watch((items) => {
+    state.decisions.take(items);
+    state.forget(items);
+  });
+  document.documentElement.dataset.ready = "true";
+}
+
+start().catch((error: unknown) => {
+  const place = document.getElementById("app") as HTMLElement;
+  render(<p class="empty">The page cannot be shown: {String(error)}</p>, place);
+});

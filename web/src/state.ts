@@ -31,6 +31,9 @@ export class ReviewState {
   /** Details that have come, by sample id; the signal rises when some have. */
   readonly nDetails = signal(0);
   readonly nDecided = signal(0);
+  /** Decided since the page was opened. */
+  readonly nDecidedHere = signal(0);
+  readonly reviewer = signal(localStorage.getItem("chaffinch.reviewer") ?? "");
   readonly decisions: Decisions;
   readonly startedAt = Date.now();
   private readonly details = new Map<number, Detail>();
@@ -82,6 +85,11 @@ export class ReviewState {
       n += isDecided(row) ? 1 : 0;
     }
     this.nDecided.value = n;
+  }
+
+  setReviewer(name: string): void {
+    this.reviewer.value = name;
+    localStorage.setItem("chaffinch.reviewer", name);
   }
 
   // ------------------------------------------------------------------------------------------ moving about
@@ -199,6 +207,7 @@ export class ReviewState {
     const batchId = this.decisions.decide(rows, saying);
     batch(() => {
       this.nDecided.value += rows.filter(isDecided).length - nBefore;
+      this.nDecidedHere.value += rows.length;
       this.selected.value = new Set();
       if (rows.length > 1) {
         this.tell({ text: `${words}: ${rows.length.toLocaleString()} images`, batchId });

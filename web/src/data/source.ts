@@ -13,6 +13,11 @@ export interface Finding {
   readonly source: string;
   readonly group_id: string | null;
   readonly is_original: boolean | null;
+  /** The facts behind the reason; of a mislabel the neighbours that argue. */
+  readonly evidence: {
+    readonly for_given?: readonly Neighbour[];
+    readonly for_suggested?: readonly Neighbour[];
+  };
 }
 
 /** An image that a pair method holds for the same. */
@@ -50,7 +55,6 @@ export interface Detail {
   readonly content_digest: string | null;
   readonly findings: readonly Finding[];
   readonly partners: readonly Partner[];
-  readonly neighbours: readonly Neighbour[];
   readonly verdicts: readonly VerdictOf[];
   readonly new_label: string | null;
   readonly note: string;

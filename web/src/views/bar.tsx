@@ -1,0 +1,165 @@
+// The bar at the top: what is shown and in which order, how far the reviewer has come, whether all is saved.
+
+import { useEffect } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { isKept, OfflineSource } from "../data/offline";
+import type { Order } from "../data/rows";
+import type { ReviewState, View } from "../state";
+
+const VIEWS: readonly (readonly [View, string])[] = [
+  ["grid", "grid"],
+  ["single", "single"],
+  ["pair", "pair"],
+  ["classes", "classes"],
+];
+const ORDERS: readonly (readonly [Order, string])[] = [
+  ["value", "most worth looking at"],
+  ["confidence", "surest first"],
+  ["group", "by group"],
+  ["name", "by name"],
+];
+
+export function Bar({ state }: { state: ReviewState }) {
+  const { meta } = state.columns;
+  return (
+    <header class="bar">
+      <h1>{meta.dataset}</h1>
+      {VIEWS.map(([view, name]) => (
+        <button
+          key={view}
+          type="button"
+          aria-pressed={state.view.value === view}
+          onClick={() => {
+            state.view.value = view;
+          }}
+        >
+          {name}
+        </button>
+      ))}
+      <select
+        aria-label="order"
+        value={state.order.value}
+        onChange={(event) => state.setOrder(event.currentTarget.value as Order)}
+      >
+        {ORDERS.map(([order, name]) => (
+          <option key={order} value={order}>
+            {name}
+          </option>
+        ))}
+      </select>
+      <Search state={state} />
+      <span class="soft" role="status">
+        {state.rows.value.length.toLocaleString()} shown
+        {state.selected.value.size > 0 && `, ${state.selected.value.size.toLocaleString()} selected`}
+      </span>
+      <span class="space" />
+      <Pace state={state} />
+      <SaveState state={state} />
+      <Reviewer state={state} />
+      <button type="button" onClick={() => state.undo()} title="u">
+        undo
+      </button>
+      <button type="button" data-testid="export" onClick={() => exportDecisions(state)}>
+        export
+      </button>
+      <button
+        type="button"
+        aria-label="keys"
+        onClick={() => {
+          state.isHelpOpen.value = true;
+        }}
+      >
+        ?
+      </button>
+    </header>
+  );
+}
+
+function Search({ state }: { state: ReviewState }) {
+  const search = async (text: string) => {
+    if (text.trim() === "") {
+      state.setFilter({ rows: undefined as never });
+      return;
+    }
+    const ids = await state.source.search(text.trim());
+    state.setFilter({ rows: new Set(ids.map((id) => state.columns.row(id))) });
+  };
+  return (
+    <input
+      type="search"
+      data-testid="search"
+      placeholder="name or label"
+      aria-label="search by name or label"
+      onChange={(event) => void search(event.currentTarget.value)}
+    />
+  );
+}
+
+/** How many are decided, how fast, and how long the rest of what is shown would take. */
+function Pace({ state }: { state: ReviewState }) {
+  const now = useSignal(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => {
+      now.value = Date.now();
+    }, 5000);
+    return () => clearInterval(timer);
+  }, [now]);
+  const done = state.nDecided.value;
+  const here = state.nDecidedHere.value;
+  const minutes = (now.value - state.startedAt) / 60_000;
+  const pace = here > 4 && minutes > 0.2 ? here / minutes : 0;
+  const left = Math.max(0, state.rows.value.length - done);
+  return (
+    <span class="soft" data-testid="pace">
+      {done.toLocaleString()} decided
+      {pace > 0 && `, ${pace.toFixed(0)} a minute, ${Math.ceil(left / pace).toLocaleString()} min left`}
+    </span>
+  );
+}
+
+function SaveState({ state }: { state: ReviewState }) {
+  const saving = state.decisions.state.value;
+  if (!isKept.value) {
+    return <strong class="remove">NOT SAVED: export now</strong>;
+  }
+  if (saving.kind === "waiting") {
+    return (
+      <strong class="remove" title={saving.why}>
+        {saving.left} not saved yet
+      </strong>
+    );
+  }
+  return <span class="keep">{saving.kind === "saved" ? "saved" : "saving"}</span>;
+}
+
+function Reviewer({ state }: { state: ReviewState }) {
+  const known = state.columns.meta.reviewer;
+  if (known !== null) {
+    return <span>{known}</span>;
+  }
+  return (
+    <input
+      type="text"
+      size={10}
+      data-testid="reviewer"
+      placeholder="your name"
+      aria-label="your name"
+      value={state.reviewer.value}
+      onInput={(event) => state.setReviewer(event.currentTarget.value)}
+    />
+  );
+}
+
+function exportDecisions(state: ReviewState): void {
+  if (!(state.source instanceof OfflineSource)) {
+    window.location.href = "/api/manifest.csv";
+    return;
+  }
+  const name = state.reviewer.value.trim() || "reviewer";
+  const blob = new Blob([state.source.exported(name)], { type: "application/jsonl" });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = `${state.columns.meta.dataset}_decisions_${name.replace(/[^\w-]+/g, "_")}.jsonl`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

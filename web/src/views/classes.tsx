@@ -1,0 +1,77 @@
+// Classes that are confused: how often images given as one are held for another; a click shows them.
+
+import type { ReviewState } from "../state";
+
+const SHOWN = 60;
+const NONE = 0xffff;
+
+export function Classes({ state }: { state: ReviewState }) {
+  const pairs = confused(state);
+  const { classes } = state.columns.meta;
+  const most = pairs[0]?.n ?? 1;
+  if (pairs.length === 0) {
+    return <p class="empty">nothing suggests another label</p>;
+  }
+  return (
+    <div style={{ overflow: "auto" }}>
+      <table class="classes">
+        <caption class="visually-hidden">given and suggested labels</caption>
+        <thead>
+          <tr>
+            <th>given as</th>
+            <th>held for</th>
+            <th>images</th>
+            <th />
+          </tr>
+        </thead>
+        <tbody>
+          {pairs.slice(0, SHOWN).map(({ given, suggested, n }) => (
+            <tr key={`${given}-${suggested}`}>
+              <td>{classes[given]}</td>
+              <td class="relabel">{classes[suggested]}</td>
+              <td class="n">{n.toLocaleString()}</td>
+              <td>
+                <button
+                  type="button"
+                  onClick={() => {
+                    state.setFilter({ given: new Set([given]), suggested: new Set([suggested]) });
+                    state.view.value = "grid";
+                  }}
+                >
+                  show
+                </button>{" "}
+                <span class="bar-n" style={{ width: `${(160 * n) / most}px` }} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {pairs.length > SHOWN && <p class="empty">{(pairs.length - SHOWN).toLocaleString()} more pairs</p>}
+    </div>
+  );
+}
+
+interface ConfusedPair {
+  readonly given: number;
+  readonly suggested: number;
+  readonly n: number;
+}
+
+function confused(state: ReviewState): ConfusedPair[] {
+  const given = state.columns.column("given");
+  const suggested = state.columns.column("suggested");
+  const counts = new Map<number, number>();
+  for (let row = 0; row < state.columns.nLoaded; row++) {
+    const [from, to] = [given[row] as number, suggested[row] as number];
+    if (from !== NONE && to !== NONE && from !== to) {
+      const code = from * (NONE + 1) + to;
+      counts.set(code, (counts.get(code) ?? 0) + 1);
+    }
+  }
+  const pairs = [...counts].map(([code, n]) => ({
+    given: Math.floor(code / (NONE + 1)),
+    suggested: code % (NONE + 1),
+    n,
+  }));
+  return pairs.sort((a, b) => b.n - a.n || a.given - b.given || a.suggested - b.suggested);
+}

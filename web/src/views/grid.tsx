@@ -1,0 +1,132 @@
+// The grid: only the tiles on the screen are in the document, whatever the number of images.
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { ReviewState } from "../state";
+
+const TILE_PX = 168;
+/** Browsers cap the height of an element; above this the scroll bar stands for more than it is high. */
+const MAX_HEIGHT_PX = 8_000_000;
+const LINES_AHEAD = 2;
+
+export function Grid({ state, onPerLine }: { state: ReviewState; onPerLine: (n: number) => void }) {
+  const box = useRef<HTMLDivElement>(null);
+  const size = useSignal({ width: 800, height: 600 });
+  const top = useSignal(0);
+
+  useLayoutEffect(() => {
+    const element = box.current as HTMLDivElement;
+    const observer = new ResizeObserver(() => {
+      size.value = { width: element.clientWidth, height: element.clientHeight };
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [size]);
+
+  const rows = state.rows.value;
+  const perLine = Math.max(1, Math.floor(size.value.width / TILE_PX));
+  const nLines = Math.ceil(rows.length / perLine);
+  const height = nLines * TILE_PX;
+  const shown = Math.min(height, MAX_HEIGHT_PX);
+  // Where the scroll bar stands, and what it stands for.
+  const scale = shown > size.value.height ? (height - size.value.height) / (shown - size.value.height) : 1;
+  const offset = top.value * scale;
+  onPerLine(perLine);
+
+  const cursor = state.cursor.value;
+  useEffect(() => {
+    const element = box.current as HTMLDivElement;
+    const line = Math.floor(cursor / perLine) * TILE_PX;
+    const visible = element.scrollTop * scale;
+    if (line < visible) {
+      element.scrollTop = line / scale;
+    } else if (line + TILE_PX > visible + element.clientHeight) {
+      element.scrollTop = (line + TILE_PX - element.clientHeight) / scale;
+    }
+  }, [cursor, perLine, scale]);
+
+  const first = Math.max(0, Math.floor(offset / TILE_PX) - LINES_AHEAD) * perLine;
+  const last = Math.min(rows.length, (Math.ceil((offset + size.value.height) / TILE_PX) + LINES_AHEAD) * perLine);
+  const tiles = [];
+  for (let place = first; place < last; place++) {
+    const y = Math.floor(place / perLine) * TILE_PX - offset + top.value;
+    const x = (place % perLine) * (size.value.width / perLine);
+    tiles.push(
+      <Tile key={rows[place]} state={state} place={place} x={x} y={y} width={size.value.width / perLine} />,
+    );
+  }
+  return (
+    <div
+      class="grid"
+      ref={box}
+      role="grid"
+      aria-label="images"
+      aria-rowcount={nLines}
+      aria-colcount={perLine}
+      aria-multiselectable="true"
+      onScroll={(event) => {
+        top.value = event.currentTarget.scrollTop;
+      }}
+    >
+      <div style={{ height: `${shown}px`, position: "relative", overflow: "hidden" }}>{tiles}</div>
+      {rows.length === 0 && <p class="empty">no image passes the filter</p>}
+    </div>
+  );
+}
+
+interface TileProps {
+  readonly state: ReviewState;
+  readonly place: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+}
+
+function Tile({ state, place, x, y, width }: TileProps) {
+  const { columns } = state;
+  void state.decisions.revision.value;
+  const row = state.rows.value[place] as number;
+  const sampleId = columns.at("sample_id", row);
+  const action = columns.meta.actions[columns.at("action", row)] ?? "none";
+  const label = columns.meta.classes[columns.at("given", row)] ?? "";
+  const suggested = columns.meta.classes[columns.at("suggested", row)];
+  const type = columns.meta.issue_types[columns.at("top", row)];
+  const isCursor = state.cursor.value === place;
+  const isSelected = state.selected.value.has(row);
+  const words = [label, suggested === undefined ? "" : `perhaps ${suggested}`, type ?? "", action];
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the keys of the whole page act on the cursor
+    <div
+      class={isCursor ? "tile cursor" : "tile"}
+      role="gridcell"
+      tabIndex={isCursor ? 0 : -1}
+      aria-selected={isSelected || isCursor}
+      aria-label={words.filter(Boolean).join(", ")}
+      data-sample-id={sampleId}
+      data-action={action}
+      style={{ transform: `translate(${x}px, ${y}px)`, width: `${width}px`, height: `${TILE_PX}px` }}
+      onClick={(event) => {
+        if (event.shiftKey) {
+          state.moveTo(place, true);
+        } else if (event.ctrlKey || event.metaKey) {
+          state.toggle(place);
+        } else {
+          state.moveTo(place);
+        }
+      }}
+      onDblClick={() => {
+        state.view.value = "single";
+      }}
+    >
+      <div class="frame">
+        <img src={state.source.thumbUrl(sampleId)} alt="" decoding="async" draggable={false} />
+        {action !== "none" && <span class={`mark ${action}`}>{action}</span>}
+        <span class="words">
+          <b>{label}</b>
+          {suggested !== undefined && <b class="relabel">→ {suggested}</b>}
+          <span class="type">{type?.replaceAll("_", " ")}</span>
+        </span>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,140 @@
+// What is known of the image under the cursor: findings with their evidence, who said what, facts.
+
+import type { Finding } from "../data/source";
+import type { ReviewState } from "../state";
+
+export function Info({ state }: { state: ReviewState }) {
+  const row = state.row.value;
+  void state.decisions.revision.value;
+  const detail = row < 0 ? null : state.detail(row);
+  if (row < 0 || detail === null) {
+    return (
+      <aside class="info" aria-label="about this image">
+        <p class="soft">{row < 0 ? "no image" : "one moment"}</p>
+      </aside>
+    );
+  }
+  const { meta } = state.columns;
+  const tags = meta.tags.filter((_, bit) => (state.columns.at("tags", row) & (1 << bit)) !== 0);
+  const action = meta.actions[state.columns.at("action", row)] ?? "none";
+  return (
+    <aside class="info" aria-label="about this image">
+      <div class="actions">
+        <button type="button" class="keep" aria-pressed={action === "keep"} data-action="keep" onClick={() => state.act("keep")}>
+          keep
+        </button>
+        <button type="button" class="remove" aria-pressed={action === "remove"} onClick={() => state.act("remove")}>
+          remove
+        </button>
+        <button type="button" class="relabel" aria-pressed={action === "relabel"} onClick={() => state.acceptSuggestion()}>
+          relabel
+        </button>
+      </div>
+      <dl>
+        <dt>label</dt>
+        <dd>{detail.given_label ?? "none"}</dd>
+        <dt>id</dt>
+        <dd>{detail.image_id}</dd>
+        <dt>path</dt>
+        <dd>{detail.image_path}</dd>
+        {detail.width !== null && (
+          <>
+            <dt>pixels</dt>
+            <dd>
+              {detail.width} × {detail.height}
+            </dd>
+          </>
+        )}
+        {tags.length > 0 && (
+          <>
+            <dt>tags</dt>
+            <dd>{tags.map((tag) => tag.name).join(", ")}</dd>
+          </>
+        )}
+      </dl>
+      <h2>Findings</h2>
+      {detail.findings.map((finding) => (
+        <FindingBox key={finding.finding_id} finding={finding} state={state} />
+      ))}
+      {detail.findings.length === 0 && <p class="soft">nothing was found</p>}
+      {detail.verdicts.length > 0 && (
+        <>
+          <h2>Said so far</h2>
+          <dl>
+            {detail.verdicts.map((verdict) => (
+              <>
+                <dt>{verdict.reviewer}</dt>
+                <dd class={verdict.action}>
+                  {[verdict.action, verdict.new_label, ...verdict.tags, verdict.note].filter(Boolean).join(", ")}
+                </dd>
+              </>
+            ))}
+          </dl>
+        </>
+      )}
+      <Tags state={state} row={row} />
+    </aside>
+  );
+}
+
+function FindingBox({ finding, state }: { finding: Finding; state: ReviewState }) {
+  const { evidence } = finding;
+  return (
+    <section class="finding">
+      <b>{finding.issue_type.replaceAll("_", " ")}</b>{" "}
+      <span class="soft">
+        {finding.confidence === null ? "" : finding.confidence.toFixed(2)} {finding.source === "chaffinch" ? "" : finding.source}
+      </span>
+      <p>{finding.reason}</p>
+      <Arguing title="for the given label" near={evidence.for_given} state={state} />
+      <Arguing title={`for ${finding.suggested_label ?? "another"}`} near={evidence.for_suggested} state={state} />
+    </section>
+  );
+}
+
+interface ArguingProps {
+  readonly title: string;
+  readonly near: readonly { sample_id: number; similarity: number }[] | undefined;
+  readonly state: ReviewState;
+}
+
+/** The neighbours that speak for a label. */
+function Arguing({ title, near, state }: ArguingProps) {
+  if (near === undefined || near.length === 0) {
+    return null;
+  }
+  return (
+    <>
+      <p class="soft">{title}</p>
+      <div class="near">
+        {near.slice(0, 3).map((neighbour) => (
+          <figure key={neighbour.sample_id}>
+            <img src={state.source.thumbUrl(neighbour.sample_id)} alt="" />
+            <figcaption class="soft">{neighbour.similarity.toFixed(2)}</figcaption>
+          </figure>
+        ))}
+      </div>
+    </>
+  );
+}
+
+function Tags({ state, row }: { state: ReviewState; row: number }) {
+  return (
+    <>
+      <h2>Tags</h2>
+      <div class="actions">
+        {state.columns.meta.tags.map((tag, bit) => (
+          <button
+            key={tag.name}
+            type="button"
+            title={tag.description}
+            aria-pressed={(state.columns.at("tags", row) & (1 << bit)) !== 0}
+            onClick={() => state.toggleTag(tag.name)}
+          >
+            {tag.name}
+          </button>
+        ))}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,54 @@
+// One image, large; and the strip of what comes before and after it.
+
+import { useEffect } from "preact/hooks";
+import type { ReviewState } from "../state";
+import { resetZoom, Zoom } from "./zoom";
+
+const AROUND = 12;
+
+export function Single({ state }: { state: ReviewState }) {
+  const rows = state.rows.value;
+  const cursor = state.cursor.value;
+  const row = state.row.value;
+  useEffect(() => {
+    // The next pictures are fetched while this one is looked at, so that none of them is waited for.
+    for (const ahead of rows.subarray(cursor + 1, cursor + 4)) {
+      new Image().src = state.source.imageUrl(state.columns.at("sample_id", ahead));
+    }
+    state.prefetch(rows.subarray(cursor, cursor + AROUND));
+  }, [state, rows, cursor]);
+  if (row < 0) {
+    return <p class="empty">no image passes the filter</p>;
+  }
+  const sampleId = state.columns.at("sample_id", row);
+  const from = Math.max(0, cursor - AROUND);
+  return (
+    <>
+      <div class="tools">
+        <span class="soft">
+          {(cursor + 1).toLocaleString()} of {rows.length.toLocaleString()}
+        </span>
+        <button type="button" onClick={resetZoom}>
+          whole image
+        </button>
+        <span class="soft">wheel to zoom, drag to move; the place stays for the next image</span>
+      </div>
+      <div class="stage" data-sample-id={sampleId} data-action={state.columns.meta.actions[state.columns.at("action", row)]}>
+        <Zoom src={state.source.imageUrl(sampleId)} alt={state.detail(row)?.image_path ?? ""} />
+      </div>
+      <div class="strip" role="toolbar" aria-label="images around this one">
+        {[...rows.subarray(from, cursor + AROUND + 1)].map((other, i) => (
+          <button
+            key={other}
+            type="button"
+            aria-label={`image ${from + i + 1}`}
+            aria-pressed={from + i === cursor}
+            onClick={() => state.moveTo(from + i)}
+          >
+            <img src={state.source.thumbUrl(state.columns.at("sample_id", other))} alt="" />
+          </button>
+        ))}
+      </div>
+    </>
+  );
+}

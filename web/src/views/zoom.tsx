@@ -1,0 +1,59 @@
+// A picture that can be zoomed and moved; the place stays from image to image and is shared by a pair.
+
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
+
+/** Scale and shift of every picture shown; one for all, so that two pictures of a pair move together. */
+export const zoom = signal({ scale: 1, x: 0, y: 0 });
+
+export function resetZoom(): void {
+  zoom.value = { scale: 1, x: 0, y: 0 };
+}
+
+interface Props {
+  readonly src: string;
+  readonly alt: string;
+  readonly over?: string;
+  readonly children?: ComponentChildren;
+}
+
+export function Zoom({ src, alt, over, children }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const drag = useRef<{ x: number; y: number } | null>(null);
+  const { scale, x, y } = zoom.value;
+  const transform = `translate(${x}px, ${y}px) scale(${scale})`;
+
+  const onWheel = (event: WheelEvent) => {
+    event.preventDefault();
+    const rect = (box.current as HTMLDivElement).getBoundingClientRect();
+    const [px, py] = [event.clientX - rect.left, event.clientY - rect.top];
+    const next = Math.min(40, Math.max(1, scale * Math.exp(-event.deltaY / 400)));
+    const factor = next / scale;
+    zoom.value = next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: px - (px - x) * factor, y: py - (py - y) * factor };
+  };
+  return (
+    <div
+      class="zoom"
+      ref={box}
+      onWheel={onWheel}
+      onDblClick={resetZoom}
+      onPointerDown={(event) => {
+        drag.current = { x: event.clientX - x, y: event.clientY - y };
+        event.currentTarget.setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={(event) => {
+        if (drag.current !== null) {
+          zoom.value = { scale, x: event.clientX - drag.current.x, y: event.clientY - drag.current.y };
+        }
+      }}
+      onPointerUp={() => {
+        drag.current = null;
+      }}
+    >
+      <img src={src} alt={alt} style={{ transform }} draggable={false} />
+      {over !== undefined && <img class="over" src={over} alt="" style={{ transform }} draggable={false} />}
+      {children !== undefined && <div class="caption">{children}</div>}
+    </div>
+  );
+}
