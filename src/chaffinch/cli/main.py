@@ -29,6 +29,7 @@ from chaffinch.cli.models import models_app
 from chaffinch.cli.output import hint, remarks_as_json, write_any_name
 from chaffinch.cli.policy import policy_app
 from chaffinch.cli.resolve import resolve
+from chaffinch.cli.review import review
 from chaffinch.cli.scan import scan
 from chaffinch.cli.tables import table
 from chaffinch.cli.team import adjudicate, agreement
@@ -133,6 +134,7 @@ VERBS = (
     issues,
     tag,
     tags,
+    review,
     agreement,
     adjudicate,
     resolve,
