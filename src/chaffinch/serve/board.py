@@ -153,7 +153,7 @@ class Board:
         n = len(self.data)
         action, n_reviewers = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
         tags, version = np.zeros(n, np.uint32), np.zeros(n, np.uint32)
-        bits = {name: np.uint32(1 << place) for place, name in enumerate(TAGS)}
+        bits = {name: 1 << place for place, name in enumerate(TAGS)}
         with self._lock:
             for sample_id in self._states:
                 row = self.data.row(sample_id)
@@ -161,7 +161,7 @@ class Board:
                     continue
                 seen = self.seen(sample_id, viewer)
                 action[row] = REVIEW_ACTIONS.index(seen.action)
-                tags[row] = np.bitwise_or.reduce([bits[tag] for tag in seen.tags], initial=np.uint32(0))
+                tags[row] = sum(bits[tag] for tag in set(seen.tags))
                 n_reviewers[row] = min(seen.n_reviewers, 255)
                 version[row] = seen.version
         return {"action": action, "tags": tags, "n_reviewers": n_reviewers, "version": version}

@@ -1,0 +1,105 @@
+"""Decisions carry versions: stale ones are refused whole, repeated ones are one, others' are seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaffinch.curate.events import Act, Saying
+from chaffinch.errors import UsageError
+from chaffinch.pipeline.review_data import ReviewData
+from chaffinch.serve.board import Board, Item
+from chaffinch.storage.decisions import open_log
+
+KEEP, REMOVE = Saying(action="keep"), Saying(("duplicate_exact",), action="remove")
+
+
+def second(ws: Path, *, is_blind: bool = False) -> Board:
+    """Return the board of another server on the same workspace."""
+    return Board(ReviewData(ws), open_log(ws), is_blind=is_blind)
+
+
+def test_decide__is_saved_with_what_it_rests_on(ws: Path, board: Board) -> None:
+    saved = board.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana", how="looked")).saved
+    assert [(s.sample_id, s.version, s.action, s.tags) for s in saved] == [
+        (0, 1, "remove", ("duplicate_exact",))
+    ]
+    (entry,) = open_log(ws).read()
+    assert entry.decision.key == "all/cat/1.png"
+    assert entry.decision.content_digest is not None
+    assert entry.decision.findings is not None and len(entry.decision.findings.split(",")) == 2
+    assert entry.decision.how == "looked"
+
+
+def test_decide__stale_is_refused_whole(board: Board, ws: Path) -> None:
+    other = second(ws)
+    other.decide([Item(1, 0)], KEEP, Act(reviewer="Bo"))
+    result = board.decide([Item(0, 0), Item(1, 0)], REMOVE, Act(reviewer="Ana"))
+    assert not result.saved
+    assert [(s.sample_id, s.version, s.action) for s in result.conflicts] == [(1, 1, "keep")]
+    assert open_log(ws).head().seq == 1
+    assert board.decide([Item(0, 0), Item(1, 1)], REMOVE, Act(reviewer="Ana")).conflicts == ()
+
+
+def test_decide__sent_twice_is_decided_once(board: Board, ws: Path) -> None:
+    items = [Item(0, 0, "event-000001"), Item(1, 0, "event-000002")]
+    first = board.decide(items, KEEP, Act(reviewer="Ana"))
+    assert board.decide(items, KEEP, Act(reviewer="Ana")) == first
+    assert open_log(ws).head().seq == 2
+
+
+@pytest.mark.parametrize(
+    ("saying", "message"),
+    [
+        (Saying(("nonsense",)), "unknown tag"),
+        (Saying(("keep", "remove")), "contradicts"),
+        (Saying(action="relabel", new_label="unicorn"), "no class"),
+        (Saying(), "says nothing"),
+    ],
+)
+def test_decide__wrong_words_are_refused(board: Board, ws: Path, saying: Saying, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        board.decide([Item(0, 0)], saying, Act(reviewer="Ana"))
+    assert open_log(ws).head().seq == 0
+
+
+def test_seen__blind_until_ones_own_word(ws: Path) -> None:
+    board = second(ws, is_blind=True)
+    board.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana"))
+    assert board.seen(0, "Bo").action == "none"
+    assert board.verdicts(0, "Bo") == []
+    assert board.seen(0, None).action == "remove"
+    board.decide([Item(0, 1)], KEEP, Act(reviewer="Bo"))
+    assert board.seen(0, "Bo").action == "keep"
+    assert [v["reviewer"] for v in board.verdicts(0, "Bo")] == ["Ana", "Bo"]
+    assert board.seen(0, "Bo").n_reviewers == 2
+
+
+def test_undo__takes_back_a_batch_of_ones_own(board: Board) -> None:
+    board.decide([Item(0, 0), Item(1, 0)], REMOVE, Act(reviewer="Ana", batch_id="batch-0001"))
+    with pytest.raises(UsageError, match="Bo has no batch"):
+        board.undo("batch-0001", Act(reviewer="Bo"))
+    saved = board.undo("batch-0001", Act(reviewer="Ana")).saved
+    assert [(s.sample_id, s.version, s.action, s.tags) for s in saved] == [
+        (0, 2, "none", ()),
+        (1, 2, "none", ()),
+    ]
+    with pytest.raises(UsageError, match="taken back already"):
+        board.undo("batch-0001", Act(reviewer="Ana"))
+
+
+def test_columns__as_a_viewer_may_see_them(ws: Path) -> None:
+    board = second(ws, is_blind=True)
+    board.decide([Item(2, 0)], REMOVE, Act(reviewer="Ana"))
+    mine, theirs = board.columns("Ana"), board.columns("Bo")
+    assert mine["action"].tolist() == [0, 0, 2, 0, 0, 0]
+    assert mine["tags"][2] == 1 << 4
+    assert theirs["action"].tolist() == [0] * 6
+    assert theirs["version"].tolist() == mine["version"].tolist() == [0, 0, 1, 0, 0, 0]
+
+
+def test_changed_since__names_what_others_decided(board: Board, ws: Path) -> None:
+    second(ws).decide([Item(3, 0)], KEEP, Act(reviewer="Bo"))
+    board.refresh()
+    assert (board.seq, board.changed_since(0), board.changed_since(1)) == (1, [3], [])
