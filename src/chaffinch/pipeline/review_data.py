@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import Thumbnails
@@ -24,6 +25,7 @@ from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import expand_pairs, transforms_of
 from chaffinch.storage.samples import RowGatherer, rows_of_keys
 from chaffinch.storage.schema import REF_FIELDS, refs_from
+from chaffinch.storage.vectors import embedder_names, read_vectors, unit_rows
 from chaffinch.taxonomy import ACTIONS, TAGS
 
 REVIEW_ACTIONS = ("none", *(action for action in ACTIONS if action != "none"))
@@ -31,6 +33,9 @@ REVIEW_ACTIONS = ("none", *(action for action in ACTIONS if action != "none"))
 
 MAX_PARTNERS = 20
 """Partners shown of one image, the strongest first."""
+
+ROWS_PER_BLOCK = 65_536
+"""Vectors compared at a time."""
 
 MAX_PAIRS_INDEXED = 2_000_000
 """Pairs kept at hand; of more, those of the surer methods."""
@@ -193,6 +198,40 @@ class ReviewData:
         (fetched,) = fetch(refs_from(rows))
         kind = rows.column("format")[0].as_py() or ""
         return None if fetched.data is None else (fetched.data, MEDIA_TYPES.get(kind, UNKNOWN_TYPE))
+
+    def search(self, text: str, *, limit: int) -> list[int]:
+        """Return the samples whose path, id or label holds a text, in any case. Cost: .3 s a million."""
+        found: list[int] = []
+        columns = ["sample_id", "image_path", "image_id", "given_label", "outcome"]
+        for batch in self.folder.batches(self.generation, "samples", columns=columns):
+            hit = pc.not_equal(batch.column("outcome"), "missing")
+            words = [pc.cast(batch.column(name), "string") for name in columns[1:4]]
+            holds = [pc.fill_null(pc.match_substring(w, text, ignore_case=True), False) for w in words]
+            hit = pc.and_(hit, pc.or_(pc.or_(holds[0], holds[1]), holds[2]))
+            found += batch.column("sample_id").filter(hit).to_pylist()
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def similar(self, sample_id: int, *, k: int) -> list[tuple[int, float]] | None:
+        """Return the k samples most like one, nearest first, by the vectors made last; None if it has none.
+
+        Cost: one pass over the vectors, .5 s for a million of 384 numbers.
+        """
+        names = embedder_names(self.generation)
+        if not names:
+            return None
+        vectors = read_vectors(self.folder, self.generation, names[-1])
+        own = unit_rows(vectors[sample_id : sample_id + 1])[0]
+        if not own.any():
+            return None
+        likeness = np.concatenate(
+            [unit_rows(vectors[i : i + ROWS_PER_BLOCK]) @ own for i in range(0, len(vectors), ROWS_PER_BLOCK)]
+        )
+        likeness[sample_id] = -np.inf
+        nearest = np.argsort(-likeness[self.sample_ids], kind="stable")[:k]
+        ids = self.sample_ids[nearest]
+        return [(int(i), round(float(likeness[i]), 4)) for i in ids if likeness[i] > 0]
 
     def ids_of_keys(self, keys: Sequence[str]) -> np.ndarray:
         """Return the sample id of each key, shape (N,), int64; -1 where no sample has it."""

@@ -18,7 +18,7 @@ from chaffinch.curate.events import Act, Saying
 from chaffinch.errors import ChaffinchError
 from chaffinch.pipeline.review_columns import n_parts, part_bytes
 from chaffinch.serve.board import Board, Item, Saved, Seen
-from chaffinch.serve.guard import Access, content_policy, guarded
+from chaffinch.serve.guard import Access, content_policy, guarded, viewer_of
 from chaffinch.serve.schema import (
     Change,
     DecisionIn,
@@ -31,6 +31,7 @@ from chaffinch.serve.schema import (
     UndoIn,
     VerdictOut,
 )
+from chaffinch.serve.team import add_finding_routes, add_team_routes
 
 MAX_LIMIT = 1000
 MAX_DETAILS = 200
@@ -58,6 +59,8 @@ def create_app(board: Board, *, page: str, access: Access) -> FastAPI:
     _add_data_routes(app, board, page=page, access=access)
     _add_image_routes(app, board)
     _add_decision_routes(app, board)
+    add_team_routes(app, board)
+    add_finding_routes(app, board)
     return app
 
 
@@ -66,12 +69,6 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     hint = error.hint if isinstance(error, ChaffinchError) else ""
     what = error.what if isinstance(error, ChaffinchError) else str(error)
     return JSONResponse({"error": what, "hint": hint}, status_code=422)
-
-
-def _viewer(request: Request) -> str | None:
-    """Return whose eyes see the answer: a token's reviewer, else who says so; None for everybody's."""
-    known: str | None = getattr(request.state, "reviewer", None)
-    return known or request.headers.get("x-reviewer") or None
 
 
 def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -> None:
@@ -85,7 +82,7 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
     def meta(request: Request) -> dict[str, object]:
         reviewers = sorted(set(access.tokens.values()))
         return data.meta(
-            reviewer=_viewer(request), reviewers=reviewers, is_live=True, is_blind=board.is_blind
+            reviewer=viewer_of(request), reviewers=reviewers, is_live=True, is_blind=board.is_blind
         )
 
     @app.get("/api/columns/{part}", response_class=Response)
@@ -93,21 +90,21 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
         if not 0 <= part < n_parts(len(data)):
             raise HTTPException(404, "there is no such part")
         board.refresh()
-        values = {**data.columns.values, **board.columns(_viewer(request))}
+        values = {**data.columns.values, **board.columns(viewer_of(request))}
         return Response(part_bytes(values, part), media_type="application/octet-stream")
 
     @app.get("/api/samples")
     def samples(request: Request, offset: Offset = 0, limit: Limit = 100) -> SamplePage:
         board.refresh()
         ids = data.sample_ids[offset : offset + limit].tolist()
-        viewer = _viewer(request)
+        viewer = viewer_of(request)
         rows = [_row(facts, board.seen(facts["sample_id"], viewer)) for facts in data.facts(ids)]
         return SamplePage(total=len(data), items=rows)
 
     @app.get("/api/samples/{sample_id}")
     def sample(sample_id: SampleId, request: Request) -> Detail:
         board.refresh()
-        found = _details(board, [sample_id], _viewer(request))
+        found = _details(board, [sample_id], viewer_of(request))
         if not found:
             raise HTTPException(404, "there is no such sample")
         return found[0]
@@ -116,7 +113,7 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
     def details(ids: Ids, request: Request) -> DetailList:
         board.refresh()
         wanted = [int(text) for text in ids.split(",")][:MAX_DETAILS]
-        return DetailList(items=_details(board, wanted, _viewer(request)))
+        return DetailList(items=_details(board, wanted, viewer_of(request)))
 
 
 def _row(facts: dict[str, object], seen: Seen) -> SampleRow:
@@ -178,12 +175,12 @@ def _add_decision_routes(app: FastAPI, board: Board) -> None:
             decision.note,
         )
         batch = {"batch_id": decision.batch_id} if decision.batch_id is not None else {}
-        act = Act(reviewer=_viewer(request) or decision.reviewer, how=decision.how, **batch)
+        act = Act(reviewer=viewer_of(request) or decision.reviewer, how=decision.how, **batch)
         return _answer(board.decide(items, saying, act))
 
     @app.post("/api/undo")
     def undo(wanted: UndoIn, request: Request) -> SavedOut:
-        act = Act(reviewer=_viewer(request) or wanted.reviewer, how="looked")
+        act = Act(reviewer=viewer_of(request) or wanted.reviewer, how="looked")
         return _saved(board.undo(wanted.batch_id, act))
 
     @app.get("/api/events", response_class=StreamingResponse)
@@ -211,7 +208,7 @@ def _change(seen: Seen) -> Change:
 
 async def _news(board: Board, request: Request) -> AsyncIterator[str]:
     """Yield what others decide, as server-sent events, until the reader goes away."""
-    viewer, seq = _viewer(request), board.seq
+    viewer, seq = viewer_of(request), board.seq
     while not await request.is_disconnected():
         await run_in_threadpool(board.refresh)
         if board.seq > seq:

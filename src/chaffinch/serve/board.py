@@ -130,6 +130,11 @@ class Board:
             said = state
         return Seen(sample_id, state.version, said.action, said.tags, said.new_label, said.note, len(people))
 
+    def states(self) -> dict[str, SubjectState]:
+        """Return what holds of each sample that anybody spoke about, by key."""
+        with self._lock:
+            return {self._entries[i][0].decision.key: state for i, state in self._states.items()}
+
     def verdicts(self, sample_id: int, viewer: str | None) -> list[dict[str, Any]]:
         """Return who said what, as far as the viewer may see it."""
         state = self._states.get(sample_id, NOTHING)

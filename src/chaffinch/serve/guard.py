@@ -50,6 +50,12 @@ class Access:
         return None
 
 
+def viewer_of(request: Request) -> str | None:
+    """Return whose eyes see the answer: a token's reviewer, else who says so; None for everybody's."""
+    known: str | None = getattr(request.state, "reviewer", None)
+    return known or request.headers.get("x-reviewer") or None
+
+
 def new_token() -> str:
     """Return a token that nobody can guess."""
     return secrets.token_urlsafe(24)

@@ -148,3 +148,79 @@ class DetailList(BaseModel):
     """Details of the samples asked for, in that order; unknown ones are left out."""
 
     items: list[Detail]
+
+
+class EstimateOut(BaseModel):
+    """A figure with its 95 % interval; null where the ratings do not determine it."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n_items: int
+
+
+class ReviewerOut(BaseModel):
+    """One reviewer in numbers."""
+
+    reviewer: str
+    n_subjects: int
+    n_shared: int
+    agreement: float | None
+
+
+class DisputeOut(BaseModel):
+    """One sample that people disagree about."""
+
+    sample_id: int
+    key: str
+    verdicts: list[VerdictOut]
+    proposed: str | None
+
+
+class TeamOut(BaseModel):
+    """How a team agrees."""
+
+    action: EstimateOut
+    tags: dict[str, EstimateOut]
+    reviewers: list[ReviewerOut]
+    n_disputes: int
+
+
+class DisputesOut(BaseModel):
+    """The samples that wait for an adjudicator."""
+
+    disputes: list[DisputeOut]
+
+
+class SearchOut(BaseModel):
+    """Samples whose name or label holds a text, at most `serve.app.MAX_FOUND`."""
+
+    sample_ids: list[int]
+
+
+class SimilarItem(BaseModel):
+    """A sample and how close it is."""
+
+    sample_id: int
+    similarity: float
+
+
+class SimilarOut(BaseModel):
+    """The samples most like one, nearest first."""
+
+    items: list[SimilarItem]
+
+
+class LeaseHeld(BaseModel):
+    """A sample that somebody else is looking at."""
+
+    sample_id: int
+    reviewer: str
+    seconds_left: float
+
+
+class LeaseOut(BaseModel):
+    """What a reviewer may look at without doing it twice."""
+
+    granted: list[int]
+    held: list[LeaseHeld]

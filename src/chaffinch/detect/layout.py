@@ -1,0 +1,118 @@
+"""Places on a plane for a map of all images: like ones lie together, classes form islands.
+
+Some hundreds of landmarks are laid out by t-SNE; every image is then put among the landmarks that are nearest to
+it, weighted by how near they are. That is linear in the number of images, and a map of a million looks like one
+of a thousand. Distances on the map mean nothing beyond near and far.
+
+Source: L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 2008 (perplexity search, early
+exaggeration, gradient with momentum); landmarks drawn evenly at random with a seed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chaffinch.storage.vectors import has_vector, unit_rows
+
+N_LANDMARKS = 1500
+PERPLEXITY = 30.0
+N_STEPS = 400
+EXAGGERATION, N_EXAGGERATED = 12.0, 100
+"""Attraction is this much stronger in the first steps, so that groups find together."""
+N_NEAREST = 5
+"""Landmarks that place an image."""
+SHARPNESS = 20.0
+"""Power of the similarity by which a landmark counts: the nearest decides unless others are as near."""
+ROWS_PER_BLOCK = 32_768
+_MIN_P = 1e-12
+
+
+def plane_places(vectors: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Return where each image lies on the map. N images.
+
+    Args:
+        vectors: Shape (N, D), float16, as `storage.vectors.read_vectors` gives it.
+        seed: Of the landmarks.
+
+    Returns:
+        Shape (N, 2), float32, 0..1 in each direction; NaN for images without a vector.
+
+    Cost: some 8 CPU s for the landmarks; then N x 1,500 similarities, 4 CPU s for 100,000 of 384 numbers.
+    """
+    places = np.full((len(vectors), 2), np.nan, dtype=np.float32)
+    here = np.flatnonzero(has_vector(vectors))
+    if not len(here):
+        return places
+    chosen = np.sort(np.random.default_rng(seed).permutation(here)[:N_LANDMARKS])
+    landmarks = unit_rows(vectors[chosen])
+    laid = _tsne(landmarks)
+    for start in range(0, len(here), ROWS_PER_BLOCK):
+        rows = here[start : start + ROWS_PER_BLOCK]
+        places[rows] = _among(unit_rows(vectors[rows]) @ landmarks.T, laid)
+    low, high = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
+    spread = np.maximum(high - low, 1e-9)
+    scaled: np.ndarray = (places - low) / spread
+    return scaled
+
+
+def _among(similarity: np.ndarray, laid: np.ndarray) -> np.ndarray:
+    """Return the weighted middle of the nearest landmarks of each row of `similarity`, shape (B, L)."""
+    k = min(N_NEAREST, similarity.shape[1])
+    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+    weights = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 1e-3) ** SHARPNESS
+    weights /= weights.sum(axis=1, keepdims=True)
+    middle: np.ndarray = np.einsum("bk,bkd->bd", weights, laid[nearest])
+    return middle
+
+
+def _tsne(vectors: np.ndarray) -> np.ndarray:
+    """Lay out L unit vectors, shape (L, D), on a plane; shape (L, 2), float32."""
+    n = len(vectors)
+    if n < 4:
+        return np.stack([np.arange(n), np.zeros(n)], axis=1).astype(np.float32)
+    attraction = _attraction(vectors)
+    centred = vectors - vectors.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    # The sign of an axis is the library's choice; fixing it makes the map the same everywhere.
+    axes = axes[:2] * np.sign(axes[:2, np.abs(axes[:2]).argmax(axis=1)].diagonal())[:, None]
+    laid = (centred @ axes.T).astype(np.float32)
+    laid *= 1e-4 / max(float(laid.std()), 1e-9)
+    speed, gains = np.zeros_like(laid), np.ones_like(laid)
+    rate = max(n / EXAGGERATION, 50.0)
+    for step in range(N_STEPS):
+        stress = EXAGGERATION if step < N_EXAGGERATED else 1.0
+        gradient = _gradient(attraction * stress, laid)
+        gains = np.where(np.sign(gradient) == np.sign(speed), gains * 0.8, gains + 0.2).clip(0.01)
+        speed = (0.5 if step < N_EXAGGERATED else 0.8) * speed - rate * gains * gradient
+        laid = laid + speed
+    return laid - laid.mean(axis=0)
+
+
+def _gradient(attraction: np.ndarray, laid: np.ndarray) -> np.ndarray:
+    squares = (laid**2).sum(axis=1)
+    kernel = 1.0 / (1.0 + np.maximum(squares[:, None] + squares - 2 * laid @ laid.T, 0))
+    np.fill_diagonal(kernel, 0.0)
+    pull = (attraction - kernel / kernel.sum()) * kernel
+    gradient: np.ndarray = 4 * (pull.sum(axis=1)[:, None] * laid - pull @ laid)
+    return gradient
+
+
+def _attraction(vectors: np.ndarray) -> np.ndarray:
+    """Return the symmetric probabilities that two of the vectors are neighbours, shape (L, L), float32."""
+    n = len(vectors)
+    distance = np.maximum(2 - 2 * vectors @ vectors.T, 0)
+    np.fill_diagonal(distance, np.inf)
+    wanted = np.log(min(PERPLEXITY, (n - 1) / 3))
+    low, high = np.zeros(n), np.full(n, np.inf)
+    beta = np.ones(n)
+    shares = np.zeros_like(distance)
+    # Halving finds each point's width: so many neighbours count as the perplexity says.
+    for _ in range(40):
+        shares = np.exp(-(distance - distance.min(axis=1, keepdims=True)) * beta[:, None])
+        shares /= shares.sum(axis=1, keepdims=True)
+        entropy = -np.sum(shares * np.log(np.maximum(shares, _MIN_P)), axis=1)
+        is_wide = entropy > wanted
+        low, high = np.where(is_wide, beta, low), np.where(is_wide, high, beta)
+        beta = np.where(np.isinf(high), beta * 2, (low + high) / 2)
+    both: np.ndarray = np.maximum((shares + shares.T) / (2 * n), _MIN_P).astype(np.float32)
+    return both

@@ -1,0 +1,129 @@
+"""The routes for a team (agreement, disputes, leases, manifest) and for finding images by words or likeness."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+
+from chaffinch.curate.agreement import Estimate
+from chaffinch.curate.team import report_of
+from chaffinch.pipeline.resolve import resolve
+from chaffinch.pipeline.resolve_artifacts import write_artifacts
+from chaffinch.serve.board import Board
+from chaffinch.serve.guard import viewer_of
+from chaffinch.serve.leases import Leases
+from chaffinch.serve.schema import (
+    DisputeOut,
+    DisputesOut,
+    EstimateOut,
+    LeaseHeld,
+    LeaseIn,
+    LeaseOut,
+    ReviewerOut,
+    SampleId,
+    SearchOut,
+    SimilarItem,
+    SimilarOut,
+    TeamOut,
+    VerdictOut,
+)
+
+MAX_FOUND = 10_000
+"""Samples that a search gives at most."""
+MAX_SIMILAR = 500
+
+
+def add_team_routes(app: FastAPI, board: Board) -> None:
+    """Add the routes about what several reviewers said."""
+    leases = Leases()
+
+    @app.get("/api/agreement")
+    def agreement() -> TeamOut:
+        board.refresh()
+        report = report_of(board.states())
+        return TeamOut(
+            action=_estimate(report.action),
+            tags={tag: _estimate(estimate) for tag, estimate in report.tags.items()},
+            reviewers=[
+                ReviewerOut(
+                    reviewer=figures.reviewer,
+                    n_subjects=figures.n_subjects,
+                    n_shared=figures.n_shared,
+                    agreement=_number(figures.agreement),
+                )
+                for figures in report.reviewers
+            ],
+            n_disputes=len(report.disputes),
+        )
+
+    @app.get("/api/disputes")
+    def disputes(request: Request) -> DisputesOut:
+        board.refresh()
+        viewer = viewer_of(request)
+        found = report_of(board.states()).disputes
+        ids = board.data.ids_of_keys([dispute.key for dispute in found]).tolist()
+        return DisputesOut(
+            disputes=[
+                DisputeOut(
+                    sample_id=sample_id,
+                    key=dispute.key,
+                    verdicts=[VerdictOut(**said) for said in board.verdicts(sample_id, viewer)],
+                    proposed=dispute.proposed,
+                )
+                for dispute, sample_id in zip(found, ids, strict=True)
+                if sample_id >= 0
+            ]
+        )
+
+    @app.post("/api/leases")
+    def lease(wanted: LeaseIn, request: Request) -> LeaseOut:
+        reviewer = viewer_of(request) or wanted.reviewer
+        granted, held = leases.take(wanted.sample_ids, reviewer)
+        others = [
+            LeaseHeld(sample_id=h.sample_id, reviewer=h.reviewer, seconds_left=h.seconds_left) for h in held
+        ]
+        return LeaseOut(granted=granted, held=others)
+
+    @app.get("/api/manifest.csv", response_class=Response)
+    def manifest() -> Response:
+        with TemporaryDirectory() as folder:
+            files = write_artifacts(resolve(board.data.root), Path(folder))
+            text = next(file for file in files if file.name.endswith("_manifest.csv")).read_bytes()
+        name = f"{board.data.generation.dataset}_final_cleaning_manifest.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def add_finding_routes(app: FastAPI, board: Board) -> None:
+    """Add the routes that find images: by words, and by likeness."""
+
+    @app.get("/api/search")
+    def search(q: Annotated[str, Query(min_length=1, max_length=200)]) -> SearchOut:
+        return SearchOut(sample_ids=board.data.search(q, limit=MAX_FOUND))
+
+    @app.get("/api/similar/{sample_id}")
+    def similar(sample_id: SampleId, k: Annotated[int, Query(ge=1, le=MAX_SIMILAR)] = 100) -> SimilarOut:
+        if board.data.row(sample_id) is None:
+            raise HTTPException(404, "there is no such sample")
+        found = board.data.similar(sample_id, k=k)
+        if found is None:
+            raise HTTPException(404, "there is no vector of it: chaffinch scan SOURCE -w WS --embedder NAME")
+        return SimilarOut(items=[SimilarItem(sample_id=i, similarity=s) for i, s in found])
+
+
+def _estimate(estimate: Estimate) -> EstimateOut:
+    return EstimateOut(
+        value=_number(estimate.value),
+        low=_number(estimate.low),
+        high=_number(estimate.high),
+        n_items=estimate.n_items,
+    )
+
+
+def _number(value: float) -> float | None:
+    """Return a figure as JSON can hold it."""
+    return None if math.isnan(value) else value
