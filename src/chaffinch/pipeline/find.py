@@ -14,6 +14,7 @@ from pathlib import Path
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.clusters import find_clusters
 from chaffinch.pipeline.duplicates import find_duplicates
+from chaffinch.pipeline.map_places import find_map
 from chaffinch.pipeline.mislabels import find_mislabels
 from chaffinch.pipeline.outliers import find_outliers
 from chaffinch.pipeline.progress import Progress, Silent
@@ -45,6 +46,7 @@ STEPS: Mapping[str, Step] = {
     "mislabels": find_mislabels,
     "outliers": find_outliers,
     "clusters": find_clusters,
+    "map": find_map,
 }
 """Names that `--only` takes, in the order in which they run."""
 

@@ -17,13 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chaffinch.storage.findings import MAP
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.taxonomy import ISSUE_TYPES
 
 PART_ROWS = 1 << 17
 
-NO_CLASS, NO_TYPE, NO_GROUP = 0xFFFF, 0xFF, -1
-"""What stands where an image has none."""
+NO_CLASS, NO_TYPE, NO_GROUP, NO_PLACE = 0xFFFF, 0xFF, -1, 0xFFFF
+"""What stands where an image has none; places on the map are 0..65534."""
 
 COLUMNS: Mapping[str, str] = {
     "sample_id": "uint32",
@@ -36,6 +37,8 @@ COLUMNS: Mapping[str, str] = {
     "source": "uint8",
     "group": "int32",
     "priority": "float32",
+    "x": "uint16",
+    "y": "uint16",
     "action": "uint8",
     "tags": "uint32",
     "n_reviewers": "uint8",
@@ -99,7 +102,19 @@ def review_columns(folder: WorkspaceFolder, generation: Generation) -> ReviewCol
         "group": issues.group[ids],
     }
     values["priority"] = priority(values, issues.confidence[ids])
+    values["x"], values["y"] = (axis[ids] for axis in _places(folder, generation))
     return ReviewColumns(values, list(known), split_names, issues.sources)
+
+
+def _places(folder: WorkspaceFolder, generation: Generation) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each sample lies on the map, shape (n_samples,) each; `NO_PLACE` where it has no place."""
+    x, y = (np.full(generation.n_samples, NO_PLACE, dtype=np.uint16) for _ in range(2))
+    for batch in folder.batches(generation, MAP):
+        ids = batch.column("sample_id").to_numpy()
+        x[ids], y[ids] = (
+            np.round(batch.column(name).to_numpy() * (NO_PLACE - 1)).astype(np.uint16) for name in ("x", "y")
+        )
+    return x, y
 
 
 def _samples(folder: WorkspaceFolder, generation: Generation) -> pa.Table:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import Thumbnails
 from chaffinch.pipeline.review_columns import ISSUE_NAMES, PART_ROWS, described, review_columns
-from chaffinch.storage.findings import read_pairs, scopes, sides
+from chaffinch.storage.findings import MAP, read_pairs, scopes, sides
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import expand_pairs, transforms_of
 from chaffinch.storage.samples import RowGatherer, rows_of_keys
@@ -144,7 +144,7 @@ class ReviewData:
             "reviewers": list(reviewers),
             "is_live": is_live,
             "is_blind": is_blind,
-            "has_map": False,
+            "has_map": MAP in self.generation.tables,
         }
 
     def facts(self, sample_ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The routes for a team (agreement, disputes, leases, manifest) and for finding images by words or likeness."""
+"""The routes for a team, agreement to manifest, and for finding images by words or likeness."""
 
 from __future__ import annotations
 

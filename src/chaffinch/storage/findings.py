@@ -54,6 +54,9 @@ STEPS = "steps"
 """Key in a generation's `info`: by step of `find` that was asked for on these images, the vectors that were
 there and whether it had to be left out."""
 
+MAP = "map"
+"""Table of the images' places on the map."""
+
 IMPORT_SCOPE = "import."
 """What the scope of another tool's findings begins with; its name follows."""
 
@@ -61,7 +64,9 @@ IMPORT_SCOPE = "import."
 def is_finding(table: str) -> bool:
     """Tell whether a stored table holds findings of ours; not what a scan saw or another tool found."""
     kind, _, scope = table.partition("/")
-    return kind in ("issues", "groups", "edges", "clusters", CONFUSION) and not scope.startswith(IMPORT_SCOPE)
+    return kind in ("issues", "groups", "edges", "clusters", CONFUSION, MAP) and not scope.startswith(
+        IMPORT_SCOPE
+    )
 
 
 def leak_scope(first: str, second: str) -> str:
