@@ -1,0 +1,279 @@
+"""The review page in a real browser: offline from one file, live from a server, and what comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("playwright", reason="browser tests need playwright")
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+READY = "html[data-ready]"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Return a page of a browser of its own; what goes wrong in it fails the test."""
+    context = browser.new_context(viewport={"width": 1360, "height": 800})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    # A server that stops cuts its stream of news off.
+    page.on(
+        "console",
+        lambda m: faults.append(m.text) if m.type == "error" and "INCOMPLETE_CHUNKED" not in m.text else None,
+    )
+    yield page
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture(scope="module")
+def searched(
+    commands: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    save_pictures: Callable[[Path, Mapping[str, int]], None],
+) -> Path:
+    """Return a workspace of nine images in which copies were found."""
+    folder = tmp_path_factory.mktemp("review")
+    names = {f"cat/{n}.png": n % 3 for n in range(6)} | {f"dog/{n}.png": 10 + n for n in range(3)}
+    save_pictures(folder / "pets", names)
+    commands.run("scan", folder / "pets", "-w", folder / "ws")
+    commands.run("find", "-w", folder / "ws", "--only", "duplicates")
+    return folder / "ws"
+
+
+@pytest.fixture
+def ws(searched: Path, tmp_path: Path, commands: Any) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(searched, tmp_path / "ws"))
+
+
+class Server:
+    """A running `chaffinch review`."""
+
+    def __init__(self, commands: Any, ws: Path, *options: object) -> None:
+        self._commands = commands
+        self.process = commands.start("review", "-w", ws, "--no-open", *options)
+        line = self.process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, (line, self.process.stderr.read() if self.process.poll() is not None else "")
+        self.url = found[0].rstrip("/")
+        self._wait()
+
+    def _wait(self) -> None:
+        for _ in range(200):
+            try:
+                httpx.get(self.url, timeout=5)
+                return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the server does not answer")
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        self.process.send_signal(how)
+        # Reads to the end and closes the pipes.
+        self.process.communicate(timeout=60)
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def serve(commands: Any) -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(ws: Path, *options: object) -> Server:
+        servers.append(Server(commands, ws, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.kill()
+
+
+def decisions(
+    table_rows: Callable[[str, Path], list[dict[str, Any]]], ws: Path
+) -> list[tuple[str, str, str]]:
+    return [(row["key"], row["action"], row["reviewer"]) for row in table_rows("decisions", ws)]
+
+
+def test_static__decided_reloaded_exported_collected(
+    page: Page, ws: Path, commands: Any, table_rows: Any, tmp_path: Path
+) -> None:
+    done = commands.run("review", "-w", ws, "--static", tmp_path / "review.html")
+    assert "review.html: 6 images" in done.stdout
+    page.goto((tmp_path / "review.html").as_uri())
+    page.wait_for_selector(READY)
+    tiles = page.locator("[data-sample-id]")
+    assert tiles.count() == 6
+    page.get_by_test_id("reviewer").fill("Saeed")
+    first = tiles.nth(1)
+    sample_id = first.get_attribute("data-sample-id")
+    first.click()
+    page.keyboard.press("x")
+    marked = page.locator(f'[data-sample-id="{sample_id}"]')
+    assert marked.get_attribute("data-action") == "remove"
+    page.keyboard.press("k")
+    page.keyboard.press("u")
+    page.reload()
+    page.wait_for_selector(READY)
+    assert marked.get_attribute("data-action") == "remove"
+    assert page.locator("[data-action=keep]:visible").count() <= 1, "only the button that offers it"
+    with page.expect_download() as download:
+        page.get_by_test_id("export").click()
+    exported = tmp_path / "exported.jsonl"
+    download.value.save_as(exported)
+    head, *lines = [json.loads(line) for line in exported.read_text().splitlines()]
+    assert head["reviewer"] == "Saeed" and len(lines) == 3
+
+    assert "3 decisions saved" in commands.run("review", "-w", ws, "--collect", exported).stdout
+    assert "0 decisions saved, 3 were there" in commands.run("review", "-w", ws, "--collect", exported).stdout
+    rows = {row["sample_id"]: row for row in table_rows("decisions", ws) if row["action"] == "remove"}
+    assert list(rows) == [int(sample_id or -1)] and rows[int(sample_id or -1)]["reviewer"] == "Saeed"
+    commands.run("audit", "-w", ws)
+
+
+def test_static__never_overwrites_another_page(ws: Path, commands: Any, tmp_path: Path) -> None:
+    other = tmp_path / "review.html"
+    other.write_text("<html>somebody's page</html>")
+    done = commands.run("review", "-w", ws, "--static", other, status=2)
+    assert "is kept" in done.stderr and other.read_text() == "<html>somebody's page</html>"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no json", "row 1: is no JSON object"),
+        ('{"format": "other"}', "does not begin with the head"),
+        (
+            '{"format": "chaffinch decisions", "version": 1, "reviewer": "Ana"}\n{"key": "a"}',
+            "row 2 column 'event_id'",
+        ),
+    ],
+)
+def test_collect__says_which_line(ws: Path, commands: Any, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.jsonl").write_text(text)
+    assert message in commands.run("review", "-w", ws, "--collect", tmp_path / "x.jsonl", status=1).stderr
+
+
+def test_live__keys_are_saved_and_others_are_seen(
+    page: Page, browser: Browser, ws: Path, serve: Callable[..., Server], table_rows: Any
+) -> None:
+    server = serve(ws, "--not-blind")
+    page.goto(server.url)
+    page.wait_for_selector(READY)
+    page.get_by_test_id("reviewer").fill("Ana")
+    page.locator('[data-sample-id="2"]').click()
+    page.keyboard.press("x")
+    for _ in range(100):
+        if decisions(table_rows, ws):
+            break
+        page.wait_for_timeout(100)
+    assert decisions(table_rows, ws) == [("all/cat/2.png", "remove", "Ana")]
+    httpx.post(
+        f"{server.url}/api/decisions",
+        json={"reviewer": "Bo", "items": [{"sample_id": 4, "version": 0}], "action": "keep"},
+    ).raise_for_status()
+    page.locator('[data-sample-id="4"][data-action="keep"]').wait_for(timeout=10_000)
+    page.keyboard.press("u")
+    page.locator('[data-sample-id="2"][data-action="none"]').wait_for()
+    server.stop()
+    assert len(decisions(table_rows, ws)) == 3
+
+
+def test_live__single_pair_and_help(page: Page, ws: Path, serve: Callable[..., Server]) -> None:
+    page.goto(serve(ws).url)
+    page.wait_for_selector(READY)
+    page.locator('[data-sample-id="3"]').click()
+    page.keyboard.press(" ")
+    page.locator('.stage[data-sample-id="3"]').wait_for()
+    page.keyboard.press("p")
+    page.get_by_text("side by side").wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.locator(".grid").wait_for()
+
+
+def post(url: str, sample_id: int, version: int, *, event: str, reviewer: str) -> httpx.Response:
+    body = {
+        "reviewer": reviewer,
+        "items": [{"sample_id": sample_id, "version": version}],
+        "action": "keep" if version % 2 else "remove",
+        "event_ids": [event],
+    }
+    return httpx.post(f"{url}/api/decisions", json=body, timeout=30)
+
+
+def decide_all(address: dict[str, str], reviewer: str, n: int) -> None:
+    """Make `n` decisions, each until it is saved, whatever happens to the server meanwhile."""
+    version: dict[int, int] = {}
+    for number in range(n):
+        sample_id = number % 9
+        while True:
+            try:
+                answer = post(
+                    address["url"],
+                    sample_id,
+                    version.get(sample_id, 0),
+                    event=f"{reviewer}-{number:06d}",
+                    reviewer=reviewer,
+                )
+            except httpx.TransportError:
+                time.sleep(0.05)
+                continue
+            if answer.status_code == 409:
+                version[sample_id] = answer.json()["conflicts"][0]["version"]
+                continue
+            assert answer.status_code == 200, answer.text
+            version[sample_id] = answer.json()["saved"][0]["version"]
+            break
+
+
+@pytest.mark.slow
+def test_live__eight_reviewers_and_a_server_that_is_killed(
+    ws: Path, serve: Callable[..., Server], commands: Any, table_rows: Any
+) -> None:
+    n = int(os.environ.get("CHAFFINCH_REVIEW_DECISIONS", "40"))
+    server = serve(ws)
+    address = {"url": server.url}
+    port = server.url.rpartition(":")[2]
+    reviewers = [threading.Thread(target=decide_all, args=(address, f"reviewer{k}", n)) for k in range(8)]
+    for thread in reviewers:
+        thread.start()
+    for _ in range(3):
+        time.sleep(1.5)
+        server.kill()
+        server = serve(ws, "--port", port)
+        address["url"] = server.url
+    for thread in reviewers:
+        thread.join(timeout=300)
+    assert not any(thread.is_alive() for thread in reviewers)
+    rows = table_rows("decisions", ws)
+    assert sorted(row["event_id"] for row in rows) == sorted(
+        f"reviewer{k}-{number:06d}" for k in range(8) for number in range(n)
+    )
+    commands.run("audit", "-w", ws)
