@@ -51,7 +51,9 @@ export class LiveSource implements Source {
   async save(act: Act): Promise<Saved> {
     const items = act.items.map(({ sample_id, version }) => ({ sample_id, version }));
     const event_ids = act.items.map((item) => item.event_id);
-    return saved(await sent("/api/decisions", { ...act, items, event_ids, reviewer: this.reviewer() }));
+    // The server takes its own clock for the time.
+    const { time_utc: _, ...said } = act;
+    return saved(await sent("/api/decisions", { ...said, items, event_ids, reviewer: this.reviewer() }));
   }
 
   async undo(batchId: string): Promise<Saved> {
