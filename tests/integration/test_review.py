@@ -214,6 +214,7 @@ def test_live__single_pair_and_help(page: Page, ws: Path, serve: Callable[..., S
     page.keyboard.press("?")
     page.get_by_role("dialog").wait_for()
     page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
     page.keyboard.press("Escape")
     page.locator(".grid").wait_for()
 
