@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,11 @@ class ReviewData:
 
     def details(self, sample_ids: Sequence[int]) -> list[dict[str, Any]]:
         """Return the words about some samples, in their order; without what people decided."""
-        return [self._detail(facts) for facts in self.facts(sample_ids)]
+        details = [self._detail(facts) for facts in self.facts(sample_ids)]
+        arguing = [near for words in details for near in arguing_neighbours(words)]
+        for near, sample_id in zip(arguing, self.ids_of_keys([n["key"] for n in arguing]), strict=True):
+            near["sample_id"] = int(sample_id)
+        return details
 
     def _detail(self, facts: dict[str, Any]) -> dict[str, Any]:
         sample_id = facts["sample_id"]
@@ -236,6 +240,13 @@ class ReviewData:
     def ids_of_keys(self, keys: Sequence[str]) -> np.ndarray:
         """Return the sample id of each key, shape (N,), int64; -1 where no sample has it."""
         return rows_of_keys(self.folder.files(self.generation, "samples"), keys)
+
+
+def arguing_neighbours(words: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the neighbours in the evidence of an image's findings that argue about its label."""
+    for finding in words["findings"]:
+        for side in ("for", "against"):
+            yield from finding["evidence"].get(side, ())
 
 
 class _IssueIndex:

@@ -22,7 +22,7 @@ from chaffinch.curate.events import Act, Saying, check_reviewer, checked
 from chaffinch.curate.labels import Labels
 from chaffinch.errors import TableError, UsageError
 from chaffinch.pipeline.review_columns import COLUMNS, n_parts, part_bytes
-from chaffinch.pipeline.review_data import ReviewData
+from chaffinch.pipeline.review_data import ReviewData, arguing_neighbours
 from chaffinch.records import Decision, How
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.files import atomic_path
@@ -107,9 +107,10 @@ def _blocks(data: ReviewData, rows: np.ndarray) -> Iterator[bytes]:
 
 
 def _others(details: Sequence[Mapping[str, Any]], ids: Sequence[int]) -> list[int]:
-    """Return the partners that are shown beside the images and are not among them."""
+    """Return the partners and neighbours that are shown beside the images and are not among them."""
     partners = {partner["sample_id"] for words in details for partner in words["partners"]}
-    return sorted(partners - set(ids))
+    neighbours = {near["sample_id"] for words in details for near in arguing_neighbours(words)}
+    return sorted((partners | neighbours) - set(ids) - {-1})
 
 
 def _pictures(data: ReviewData, ids: Sequence[int]) -> Iterator[tuple[str, str]]:
