@@ -1,7 +1,7 @@
 """Places on a plane for a map of all images: like ones lie together, classes form islands.
 
-Some hundreds of landmarks are laid out by t-SNE; every image is then put among the landmarks that are nearest
-to it, weighted by how near they are. That is linear in the number of images, and a map of a million looks like
+Some hundreds of landmarks are laid out by t-SNE; every image is then put among those nearest to it, weighted
+by how near they are. That is linear in the number of images, and a map of a million looks like
 one of a thousand. Distances on the map mean nothing beyond near and far.
 
 Source: L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 2008 (perplexity search, early
