@@ -2,7 +2,7 @@ import { render } from "preact";
 import { App } from "./app";
 import { Columns } from "./data/columns";
 import { LiveSource } from "./data/live";
-import { OfflineSource, type PageData } from "./data/offline";
+import { isKept, OfflineSource, type PageData } from "./data/offline";
 import type { Source } from "./data/source";
 import { ReviewState } from "./state";
 
@@ -29,10 +29,15 @@ async function start(): Promise<void> {
     }
   });
   state.refresh();
-  state.countDecided();
+  state.decisions.count();
   source.watch((items) => {
     state.decisions.take(items);
     state.forget(items);
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (state.decisions.state.value.kind !== "saved" || !isKept.value) {
+      event.preventDefault();
+    }
   });
   document.documentElement.dataset.ready = "true";
 }

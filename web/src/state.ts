@@ -2,11 +2,14 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import type { Action, Columns } from "./data/columns";
+import { Audit } from "./data/audit";
 import { Decisions, type Saying } from "./data/decisions";
-import { chosenRows, decidedTest, type Filter, type Order } from "./data/rows";
+import { chosenRows, decidedTest, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
 
-export type View = "grid" | "single" | "pair" | "classes";
+export type View = "grid" | "single" | "pair" | "group" | "mislabel" | "classes" | "batch" | "team" | "map";
+/** The side panel that is open where the window is too narrow for both. */
+export type Drawer = "none" | "filter" | "info";
 
 export interface Toast {
   readonly text: string;
@@ -27,18 +30,23 @@ export class ReviewState {
   readonly rows = signal<Uint32Array>(new Uint32Array());
   readonly toast = signal<Toast | null>(null);
   readonly isHelpOpen = signal(false);
+  readonly drawer = signal<Drawer>("none");
   readonly autoAdvance = signal(true);
   /** Details that have come, by sample id; the signal rises when some have. */
   readonly nDetails = signal(0);
-  readonly nDecided = signal(0);
   /** Decided since the page was opened. */
   readonly nDecidedHere = signal(0);
   readonly reviewer = signal(localStorage.getItem("chaffinch.reviewer") ?? "");
   readonly decisions: Decisions;
+  readonly audit: Audit;
   readonly startedAt = Date.now();
   private readonly details = new Map<number, Detail>();
   private readonly asked = new Set<number>();
   private anchor = 0;
+  /** Of the rows shown, and of all rows. */
+  private groups: GroupIndex = { members: new Map(), starts: [] };
+  private everyGroup = this.groups;
+  private nIndexed = -1;
   private toastTimer: ReturnType<typeof setTimeout> | undefined;
 
   readonly row = computed(() => this.rows.value[this.cursor.value] ?? -1);
@@ -47,13 +55,22 @@ export class ReviewState {
     readonly columns: Columns,
     readonly source: Source,
   ) {
-    this.decisions = new Decisions(columns, source, (items) => this.tellConflict(items));
+    this.decisions = new Decisions(columns, source, {
+      onConflict: (items) => this.tellConflict(items),
+      onRefused: (why) => this.tell({ text: `not saved and taken back: ${why}` }),
+    });
+    this.audit = new Audit(columns);
   }
 
   /** Applies filter and order anew; the cursor stays on its image where that is still there. */
   refresh(): void {
     const before = this.row.value;
     const rows = chosenRows(this.columns, this.filter.value, this.order.value);
+    this.groups = groupIndex(this.columns, rows);
+    if (this.nIndexed !== this.columns.nLoaded) {
+      this.nIndexed = this.columns.nLoaded;
+      this.everyGroup = groupIndex(this.columns, Uint32Array.from({ length: this.nIndexed }, (_, row) => row));
+    }
     batch(() => {
       this.rows.value = rows;
       this.cursor.value = Math.max(0, rows.indexOf(before));
@@ -77,14 +94,28 @@ export class ReviewState {
     this.refresh();
   }
 
-  /** Counts what is decided; once after loading, then each decision keeps the count. */
-  countDecided(): void {
-    const isDecided = decidedTest(this.columns);
-    let n = 0;
-    for (let row = 0; row < this.columns.nLoaded; row++) {
-      n += isDecided(row) ? 1 : 0;
+  /** Shows a list of images alone, in its order. */
+  showList(sampleIds: readonly number[], text: string): void {
+    const rows = sampleIds.map((id) => this.columns.row(id)).filter((row) => row >= 0);
+    batch(() => {
+      this.filter.value = { rows: new Set(rows) };
+      this.order.value = "listed";
+      this.refresh();
+      this.cursor.value = 0;
+      this.view.value = "grid";
+      this.tell({ text: `${text}: ${rows.length.toLocaleString()} images` });
+    });
+  }
+
+  /** Shows what is most like the image under the cursor. */
+  async showSimilar(): Promise<void> {
+    const sampleId = this.columns.at("sample_id", this.row.value);
+    const similar = await this.source.similar(sampleId).catch(() => null);
+    if (similar === null) {
+      this.tell({ text: "no similar images: run chaffinch embed, and review live" });
+    } else {
+      this.showList([sampleId, ...similar.filter((id) => id !== sampleId)], "similar to this");
     }
-    this.nDecided.value = n;
   }
 
   setReviewer(name: string): void {
@@ -133,24 +164,25 @@ export class ReviewState {
     });
   }
 
-  /** Selects the rows of the cursor's group. */
+  /** All rows of the cursor's group, shown or not; none where it has no group. */
+  groupRows(): readonly number[] {
+    const group = this.row.value < 0 ? -1 : this.columns.at("group", this.row.value);
+    return this.everyGroup.members.get(group) ?? [];
+  }
+
+  /** Selects what is shown of the cursor's group. */
   selectGroup(): void {
-    const group = this.columns.at("group", this.row.value);
-    if (this.row.value >= 0 && group >= 0) {
-      this.selected.value = new Set(this.rows.value.filter((row) => this.columns.at("group", row) === group));
-    }
+    const group = this.row.value < 0 ? -1 : this.columns.at("group", this.row.value);
+    this.selected.value = new Set(this.groups.members.get(group) ?? []);
   }
 
   /** Moves to the first image of the next group. */
   nextGroup(): void {
-    const rows = this.rows.value;
-    const group = this.columns.at("group", this.row.value);
-    for (let place = this.cursor.value + 1; place < rows.length; place++) {
-      const other = this.columns.at("group", rows[place] as number);
-      if (other !== group || other < 0) {
-        this.moveTo(place);
-        return;
-      }
+    const place = firstAbove(this.groups.starts, this.cursor.value);
+    if (place === undefined) {
+      this.tell({ text: "no more groups below" });
+    } else {
+      this.moveTo(place);
     }
   }
 
@@ -199,40 +231,38 @@ export class ReviewState {
 
   private say(saying: Saying, words: string): void {
     const rows = this.targets();
-    if (rows.length === 0) {
+    const [row] = rows;
+    if (row === undefined) {
       return;
     }
-    const isDecided = decidedTest(this.columns);
-    const nBefore = rows.filter(isDecided).length;
-    const batchId = this.decisions.decide(rows, saying);
+    if (rows.length > 1) {
+      this.decideMany(rows, saying, words);
+      return;
+    }
+    const how = this.audit.note(row) ? "audit" : "looked";
     batch(() => {
-      this.nDecided.value += rows.filter(isDecided).length - nBefore;
-      this.nDecidedHere.value += rows.length;
+      this.decisions.decide(rows, { ...saying, how });
+      this.nDecidedHere.value++;
       this.selected.value = new Set();
-      if (rows.length > 1) {
-        this.tell({ text: `${words}: ${rows.length.toLocaleString()} images`, batchId });
-      } else if (this.autoAdvance.value && this.cursor.value < this.rows.value.length - 1) {
+      if (this.autoAdvance.value && this.cursor.value < this.rows.value.length - 1) {
         this.moveTo(this.cursor.value + 1);
       }
     });
   }
 
-  undo(batchId?: string): void {
-    const isDecided = decidedTest(this.columns);
-    const n = this.decisions.undo(batchId);
-    this.countLater(isDecided);
-    this.tell({ text: n === 0 ? "nothing to take back" : `taken back: ${n.toLocaleString()} images` });
+  /** Says one thing of many rows; a toast takes it back. */
+  decideMany(rows: readonly number[], saying: Saying, words: string): void {
+    batch(() => {
+      const batchId = this.decisions.decide(rows, saying);
+      this.nDecidedHere.value += rows.length;
+      this.selected.value = new Set();
+      this.tell({ text: `${words}: ${rows.length.toLocaleString()} images`, batchId });
+    });
   }
 
-  private countLater(isDecided: (row: number) => boolean): void {
-    // Off the key's path: a million rows take some milliseconds.
-    setTimeout(() => {
-      let n = 0;
-      for (let row = 0; row < this.columns.nLoaded; row++) {
-        n += isDecided(row) ? 1 : 0;
-      }
-      this.nDecided.value = n;
-    });
+  undo(batchId?: string): void {
+    const n = this.decisions.undo(batchId);
+    this.tell({ text: n === 0 ? "nothing to take back" : `taken back: ${n.toLocaleString()} images` });
   }
 
   tell(toast: Toast): void {

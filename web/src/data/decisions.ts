@@ -1,12 +1,13 @@
 // The reviewer's decisions: shown at once, saved one act at a time, and taken back as they were made.
 //
 // An act is applied to the columns first; saving follows in order. A stale act is refused as a whole: the columns
-// then show what the server knows, and the reviewer is told. Acts that could not be saved yet stay queued and are
-// tried again; `state` says so.
+// then show what the server knows, and the reviewer is told. So is an act that the server will not have: the
+// columns go back to what they were. Acts that could not be sent yet stay queued and are tried again; `state`
+// says so.
 
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import type { Action, Columns } from "./columns";
-import type { Act, Change, Saved, Source } from "./source";
+import { type Act, type Change, RefusedError, type Saved, type Source } from "./source";
 
 export interface Saying {
   readonly action?: Action;
@@ -17,21 +18,23 @@ export interface Saying {
   readonly how?: Act["how"];
 }
 
-interface Before {
-  readonly row: number;
+/** What was said of a row before this page's acts, and those acts. */
+interface History {
   readonly action: number;
   readonly tags: number;
-}
-
-interface Done {
-  readonly act: Act;
-  readonly before: readonly Before[];
+  readonly acts: Act[];
 }
 
 export type SaveState =
   | { readonly kind: "saved"; readonly n: number }
   | { readonly kind: "saving"; readonly left: number }
   | { readonly kind: "waiting"; readonly left: number; readonly why: string };
+
+/** Told of acts that were not saved and never will be. */
+export interface Listener {
+  onConflict(items: readonly Change[]): void;
+  onRefused(why: string): void;
+}
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
@@ -40,8 +43,13 @@ export class Decisions {
   readonly state = signal<SaveState>({ kind: "saved", n: 0 });
   /** Rises with every change of the columns, so that what shows them is drawn again. */
   readonly revision = signal(0);
+  /** Rows about which something is said; every change keeps the count. */
+  readonly nDecided = signal(0);
   /** Acts of this page that can be taken back, oldest first. */
-  private readonly done: Done[] = [];
+  private readonly done: Act[] = [];
+  private readonly histories = new Map<number, History>();
+  /** Batches that were never saved: there is nothing to take back on the server. */
+  private readonly failed = new Set<string>();
   private readonly queue: (() => Promise<void>)[] = [];
   private isRunning = false;
   private nSaved = 0;
@@ -49,12 +57,11 @@ export class Decisions {
   constructor(
     private readonly columns: Columns,
     private readonly source: Source,
-    private readonly onConflict: (items: readonly Change[]) => void,
+    private readonly listener: Listener,
   ) {}
 
   /** Decides about some rows; returns the batch, by which it can be taken back. */
   decide(rows: readonly number[], saying: Saying): string {
-    const before = rows.map((row) => this.before(row));
     const act: Act = {
       batch_id: newId(),
       items: rows.map((row) => ({
@@ -70,110 +77,189 @@ export class Decisions {
       how: saying.how ?? (rows.length > 1 ? "batch" : "looked"),
       time_utc: new Date().toISOString(),
     };
-    for (const row of rows) {
-      this.apply(row, act);
-    }
-    this.done.push({ act, before });
-    this.revision.value++;
-    this.enqueue(() => this.source.save(act), act.batch_id);
+    batch(() => {
+      for (const row of rows) {
+        this.history(row).acts.push(act);
+        this.redraw(row);
+        this.addVersion(row, 1);
+      }
+      this.revision.value++;
+    });
+    this.done.push(act);
+    this.enqueue(() => this.save(act));
     return act.batch_id;
-  }
-
-  get canUndo(): boolean {
-    return this.done.length > 0;
   }
 
   /** Takes back the newest act, or that of a batch; returns the number of images, 0 where there is none. */
   undo(batchId?: string): number {
-    const place = batchId === undefined ? this.done.length - 1 : this.done.findIndex((d) => d.act.batch_id === batchId);
+    const place = batchId === undefined ? this.done.length - 1 : this.done.findIndex((act) => act.batch_id === batchId);
     const [taken] = place < 0 ? [] : this.done.splice(place, 1);
     if (taken === undefined) {
       return 0;
     }
-    for (const { row, action, tags } of taken.before) {
-      this.columns.set("action", row, action);
-      this.columns.set("tags", row, tags);
-      this.columns.set("version", row, this.columns.at("version", row) + 1);
-    }
-    this.revision.value++;
-    this.enqueue(() => this.source.undo(taken.act.batch_id), null);
-    return taken.before.length;
+    this.drop(taken, 1);
+    this.enqueue(() => this.takeBack(taken));
+    return taken.items.length;
   }
 
-  /** Takes in what others decided. */
+  /** Takes in what others decided; what this page has said since is not overwritten by older news. */
   take(items: readonly Change[]): void {
-    for (const item of items) {
-      const row = this.columns.row(item.sample_id);
-      if (row >= 0) {
-        this.show(row, item);
-      }
-    }
-    this.revision.value++;
+    // Of the same version is what this page has said itself, told back.
+    this.takeIn(items.filter((item) => item.version > this.columns.at("version", this.columns.row(item.sample_id))));
   }
 
-  private before(row: number): Before {
-    return { row, action: this.columns.at("action", row), tags: this.columns.at("tags", row) };
+  /** Counts what is decided; once after loading, then each change keeps the count. */
+  count(): void {
+    const actions = this.columns.column("action");
+    const tags = this.columns.column("tags");
+    let n = 0;
+    for (let row = 0; row < this.columns.nLoaded; row++) {
+      n += actions[row] !== 0 || tags[row] !== 0 ? 1 : 0;
+    }
+    this.nDecided.value = n;
   }
 
-  private apply(row: number, act: Act): void {
-    const { meta } = this.columns;
-    if (act.action !== "none") {
-      this.columns.set("action", row, meta.actions.indexOf(act.action));
+  // ---------------------------------------------------------------------------------------------- columns
+
+  private history(row: number): History {
+    let history = this.histories.get(row);
+    if (history === undefined) {
+      history = { action: this.columns.at("action", row), tags: this.columns.at("tags", row), acts: [] };
+      this.histories.set(row, history);
     }
-    const bits = (names: readonly string[]) =>
-      names.reduce((all, name) => all | (1 << meta.tags.findIndex((tag) => tag.name === name)), 0);
-    const tags = (this.columns.at("tags", row) & ~bits(act.tags_removed)) | bits(act.tags_added);
+    return history;
+  }
+
+  /** Shows of a row what its acts say in turn. */
+  private redraw(row: number): void {
+    const history = this.history(row);
+    let said = { action: history.action, tags: history.tags };
+    for (const act of history.acts) {
+      said = after(this.columns, said, act);
+    }
+    this.put(row, said.action, said.tags);
+  }
+
+  private put(row: number, action: number, tags: number): void {
+    const wasDecided = this.columns.at("action", row) !== 0 || this.columns.at("tags", row) !== 0;
+    this.columns.set("action", row, action);
     this.columns.set("tags", row, tags);
-    this.columns.set("version", row, this.columns.at("version", row) + 1);
+    this.nDecided.value += Number(action !== 0 || tags !== 0) - Number(wasDecided);
   }
 
-  private show(row: number, item: Change): void {
-    const { meta } = this.columns;
-    const bits = item.tags.reduce((all, name) => all | (1 << meta.tags.findIndex((tag) => tag.name === name)), 0);
-    this.columns.set("action", row, meta.actions.indexOf(item.action));
-    this.columns.set("tags", row, bits);
-    this.columns.set("version", row, item.version);
-    this.columns.set("n_reviewers", row, item.n_reviewers);
-  }
-
-  private enqueue(save: () => Promise<Saved>, batchId: string | null): void {
-    this.queue.push(async () => {
-      const saved = await persistent(save, (why) => {
-        this.state.value = { kind: "waiting", left: this.queue.length + 1, why };
-      });
-      if (saved.kind === "conflict") {
-        this.forget(batchId);
-        this.take(saved.items);
-        this.onConflict(saved.items);
-      } else {
-        this.nSaved += saved.items.length;
-        for (const { sample_id, version } of saved.items) {
-          this.atLeast(sample_id, version);
+  /** Shows the rows of an act as if it had never been; the version counts on for an undo, back for a refusal. */
+  private drop(act: Act, versions: 1 | -1): void {
+    batch(() => {
+      for (const { sample_id } of act.items) {
+        const row = this.columns.row(sample_id);
+        const { acts } = this.history(row);
+        const place = acts.indexOf(act);
+        if (place >= 0) {
+          acts.splice(place, 1);
+          this.redraw(row);
+          this.addVersion(row, versions);
         }
       }
+      this.revision.value++;
     });
-    void this.run();
   }
 
-  /** Raises a version to what the server counts, unless a later act of ours is ahead of it. */
-  private atLeast(sampleId: number, version: number): void {
-    const row = this.columns.row(sampleId);
-    if (row >= 0 && this.columns.at("version", row) < version) {
-      this.columns.set("version", row, version);
+  private addVersion(row: number, by: number): void {
+    this.columns.set("version", row, Math.max(0, this.columns.at("version", row) + by));
+  }
+
+  private takeIn(items: readonly Change[]): void {
+    batch(() => {
+      for (const item of items) {
+        const row = this.columns.row(item.sample_id);
+        if (row >= 0) {
+          this.histories.delete(row);
+          this.put(row, this.columns.meta.actions.indexOf(item.action), tagBits(this.columns, item.tags));
+          this.columns.set("version", row, item.version);
+          this.columns.set("n_reviewers", row, Math.min(255, item.n_reviewers));
+        }
+      }
+      this.revision.value++;
+    });
+  }
+
+  // ----------------------------------------------------------------------------------------------- saving
+
+  private async save(act: Act): Promise<void> {
+    const saved = await this.persistent(() => this.source.save(act));
+    if (saved.kind === "saved") {
+      this.noteSaved(saved);
+      return;
+    }
+    this.failed.add(act.batch_id);
+    const place = this.done.indexOf(act);
+    if (place >= 0) {
+      this.done.splice(place, 1);
+      this.drop(act, -1);
+    }
+    if (saved.kind === "conflict") {
+      this.takeIn(saved.items);
+      this.listener.onConflict(saved.items);
+    } else {
+      this.listener.onRefused(saved.why);
     }
   }
 
-  private forget(batchId: string | null): void {
-    const place = this.done.findIndex((done) => done.act.batch_id === batchId);
-    if (place >= 0) {
-      this.done.splice(place, 1);
+  private async takeBack(act: Act): Promise<void> {
+    if (this.failed.has(act.batch_id)) {
+      return;
+    }
+    const saved = await this.persistent(() => this.source.undo(act.batch_id));
+    if (saved.kind === "saved") {
+      this.take(saved.items.filter((item): item is Change => "action" in item));
+      this.noteSaved(saved);
+    } else if (saved.kind === "refused") {
+      for (const { sample_id } of act.items) {
+        const row = this.columns.row(sample_id);
+        this.history(row).acts.push(act);
+        this.redraw(row);
+        this.addVersion(row, -1);
+      }
+      this.revision.value++;
+      this.listener.onRefused(saved.why);
+    }
+  }
+
+  /** Raises versions to what the server counts, unless a later act of ours is ahead of it. */
+  private noteSaved(saved: Saved & { kind: "saved" }): void {
+    this.nSaved += saved.items.length;
+    for (const { sample_id, version } of saved.items) {
+      const row = this.columns.row(sample_id);
+      if (row >= 0 && this.columns.at("version", row) < version) {
+        this.columns.set("version", row, version);
+      }
+    }
+  }
+
+  /** Tries until there is an answer; the same events again are no second decision, since they carry their ids. */
+  private async persistent(send: () => Promise<Saved>): Promise<Saved | { kind: "refused"; why: string }> {
+    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+      try {
+        return await send();
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        if (error instanceof RefusedError) {
+          return { kind: "refused", why };
+        }
+        this.state.value = { kind: "waiting", left: this.queue.length + 1, why };
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+  }
+
+  private enqueue(save: () => Promise<void>): void {
+    this.queue.push(save);
+    if (!this.isRunning) {
+      void this.run();
     }
   }
 
   private async run(): Promise<void> {
-    if (this.isRunning) {
-      return;
-    }
     this.isRunning = true;
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
       this.state.value = { kind: "saving", left: this.queue.length + 1 };
@@ -184,16 +270,22 @@ export class Decisions {
   }
 }
 
-/** Tries until it is done; the same events again are no second decision, since they carry their ids. */
-async function persistent(save: () => Promise<Saved>, onWait: (why: string) => void): Promise<Saved> {
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    try {
-      return await save();
-    } catch (error) {
-      onWait(error instanceof Error ? error.message : String(error));
-      await new Promise((resolve) => setTimeout(resolve, wait));
-    }
+/** The bits of some tags; words that are no tag have none. */
+export function tagBits(columns: Columns, names: readonly string[]): number {
+  let bits = 0;
+  for (const name of names) {
+    const place = columns.meta.tags.findIndex((tag) => tag.name === name);
+    bits |= place < 0 ? 0 : 1 << place;
   }
+  return bits;
+}
+
+/** What is said of a row after an act. */
+export function after(columns: Columns, said: { action: number; tags: number }, act: Act) {
+  return {
+    action: act.action === "none" ? said.action : columns.meta.actions.indexOf(act.action),
+    tags: ((said.tags & ~tagBits(columns, act.tags_removed)) | tagBits(columns, act.tags_added)) >>> 0,
+  };
 }
 
 /** A new id of 32 hexadecimal digits. */

@@ -1,10 +1,17 @@
 // The data of a running server.
 
 import type { Columns, Meta } from "./columns";
-import type { Act, Change, Detail, Saved, Source, Versioned } from "./source";
-
-/** The server understood and will not do it; trying again would not help. */
-export class RefusedError extends Error {}
+import {
+  type Act,
+  type Agreement,
+  type Change,
+  type Detail,
+  type Dispute,
+  RefusedError,
+  type Saved,
+  type Source,
+  type Versioned,
+} from "./source";
 
 export class LiveSource implements Source {
   private constructor(readonly meta: Meta) {}
@@ -40,12 +47,30 @@ export class LiveSource implements Source {
   }
 
   async similar(sampleId: number): Promise<readonly number[] | null> {
-    const answer = await fetch(`/api/similar/${sampleId}`, { headers: authorisation() });
-    if (answer.status === 404) {
-      return null;
+    try {
+      const found = await getJson<readonly Near[] | { items: readonly Near[] }>(`/api/similar/${sampleId}`);
+      return ("items" in found ? found.items : found).map((near) => near.sample_id);
+    } catch (error) {
+      if (error instanceof RefusedError) {
+        return null;
+      }
+      throw error;
     }
-    const found = (await checked(answer).then((a) => a.json())) as { items: { sample_id: number }[] };
-    return found.items.map((item) => item.sample_id);
+  }
+
+  async idOfKey(key: string): Promise<number> {
+    const ids = await this.search(key);
+    const details = ids.length === 0 ? [] : await this.details(ids.slice(0, 20));
+    return details.find((detail) => detail.key === key)?.sample_id ?? -1;
+  }
+
+  agreement(): Promise<Agreement> {
+    return getJson<Agreement>("/api/agreement");
+  }
+
+  async disputes(): Promise<readonly Dispute[]> {
+    const found = await getJson<readonly Dispute[] | { disputes: readonly Dispute[] }>("/api/disputes");
+    return "disputes" in found ? found.disputes : found;
   }
 
   async save(act: Act): Promise<Saved> {
@@ -68,17 +93,27 @@ export class LiveSource implements Source {
   }
 
   private reviewer(): string {
-    return localStorage.getItem("chaffinch.reviewer") ?? this.meta.reviewer ?? "";
+    return reviewerName() || (this.meta.reviewer ?? "");
   }
 }
 
-function authorisation(): Record<string, string> {
-  const token = sessionStorage.getItem("chaffinch.token");
-  return token === null ? {} : { Authorization: `Bearer ${token}` };
+interface Near {
+  readonly sample_id: number;
+}
+
+function reviewerName(): string {
+  return (localStorage.getItem("chaffinch.reviewer") ?? "").trim();
+}
+
+/** Says who asks: what others said is hidden from a blind reviewer until they have said something themselves. */
+function asking(): Record<string, string> {
+  const name = reviewerName();
+  // A header holds Latin letters alone; a name with others goes with each decision, which is JSON.
+  return /^[\x20-\x7e]+$/.test(name) ? { "X-Reviewer": name } : {};
 }
 
 async function fetched(path: string): Promise<Response> {
-  return checked(await fetch(path, { headers: authorisation() }));
+  return checked(await fetch(path, { headers: asking() }));
 }
 
 async function getJson<T>(path: string): Promise<T> {
@@ -86,7 +121,7 @@ async function getJson<T>(path: string): Promise<T> {
 }
 
 async function sent(path: string, body: object): Promise<Response> {
-  const headers = { "Content-Type": "application/json", ...authorisation() };
+  const headers = { "Content-Type": "application/json", ...asking() };
   return fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
@@ -103,7 +138,19 @@ async function checked(answer: Response): Promise<Response> {
   if (answer.ok) {
     return answer;
   }
-  const text = await answer.text();
-  const what = `${answer.status}: ${text.slice(0, 200)}`;
-  throw answer.status >= 400 && answer.status < 500 ? new RefusedError(what) : new Error(what);
+  const why = told(await answer.text()) || `the server answers ${answer.status}`;
+  // 408, 425 and 429 ask to come again later; every other 4xx would be answered the same once more.
+  const isFinal = answer.status >= 400 && answer.status < 500 && ![408, 425, 429].includes(answer.status);
+  throw isFinal ? new RefusedError(why) : new Error(why);
+}
+
+/** The words of an error: what is wrong and the hint. */
+function told(text: string): string {
+  try {
+    const body = JSON.parse(text) as { error?: string; hint?: string; detail?: unknown };
+    const what = body.error ?? (typeof body.detail === "string" ? body.detail : JSON.stringify(body.detail ?? ""));
+    return [what, body.hint].filter(Boolean).join("; ").slice(0, 300);
+  } catch {
+    return text.slice(0, 200);
+  }
 }

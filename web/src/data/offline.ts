@@ -3,8 +3,8 @@
 
 import { signal } from "@preact/signals";
 import type { Columns, Meta } from "./columns";
-import { newId } from "./decisions";
-import type { Act, Detail, Saved, Source } from "./source";
+import { after, newId } from "./decisions";
+import type { Act, Detail, Dispute, Saved, Source } from "./source";
 
 /** What the page carries in its script element `data`. */
 export interface PageData {
@@ -16,10 +16,9 @@ export interface PageData {
   readonly thumbs: Readonly<Record<string, string>>;
 }
 
-/** One event of an export, as `review --collect` reads it. */
+/** One act as it is kept; an undo names the batch that it takes back. */
 interface StoredAct {
   readonly act: Act;
-  /** For an undo: the batch that it takes back. */
   readonly undo_of: string | null;
 }
 
@@ -31,21 +30,26 @@ const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAA
 export class OfflineSource implements Source {
   readonly meta: Meta;
   private readonly byId: Map<number, number>;
+  private readonly byKey: Map<string, number>;
   private readonly acts: StoredAct[];
+  private nextEntry = 0;
 
   constructor(private readonly page: PageData) {
     this.meta = page.meta;
     this.byId = new Map(page.details.map((detail, row) => [detail.sample_id, row]));
+    this.byKey = new Map(page.details.map((detail) => [detail.key, detail.sample_id]));
     this.acts = stored(page.meta.dataset_id);
+    isKept.value = true;
   }
 
   async load(columns: Columns, onPart: () => void): Promise<void> {
     for (const part of this.page.columns) {
       columns.addPart(decoded(part));
     }
+    const undone = new Set(this.acts.map((entry) => entry.undo_of));
     for (const { act, undo_of } of this.acts) {
-      if (undo_of === null && !this.isUndone(act.batch_id)) {
-        this.replay(columns, act);
+      if (undo_of === null && !undone.has(act.batch_id)) {
+        replay(columns, act);
       }
     }
     onPart();
@@ -75,6 +79,18 @@ export class OfflineSource implements Source {
     return null;
   }
 
+  async idOfKey(key: string): Promise<number> {
+    return this.byKey.get(key) ?? -1;
+  }
+
+  async agreement(): Promise<null> {
+    return null;
+  }
+
+  async disputes(): Promise<readonly Dispute[]> {
+    return [];
+  }
+
   async save(act: Act): Promise<Saved> {
     this.keep({ act, undo_of: null });
     return {
@@ -84,12 +100,12 @@ export class OfflineSource implements Source {
   }
 
   async undo(batchId: string): Promise<Saved> {
-    const taken = this.acts.find((stored) => stored.act.batch_id === batchId && stored.undo_of === null);
-    if (taken === undefined) {
-      return { kind: "saved", items: [] };
+    const taken = this.acts.find((entry) => entry.act.batch_id === batchId && entry.undo_of === null);
+    if (taken !== undefined) {
+      const items = taken.act.items.map((item) => ({ ...item, event_id: newId() }));
+      const act = { ...taken.act, batch_id: newId(), items, time_utc: new Date().toISOString() };
+      this.keep({ act, undo_of: batchId });
     }
-    const items = taken.act.items.map((item) => ({ ...item, event_id: newId() }));
-    this.keep({ act: { ...taken.act, batch_id: newId(), items, time_utc: new Date().toISOString() }, undo_of: batchId });
     return { kind: "saved", items: [] };
   }
 
@@ -100,56 +116,61 @@ export class OfflineSource implements Source {
   /** The decisions as the file that `review --collect` reads: one JSON object a line, a head first. */
   exported(reviewer: string): string {
     const head = { format: "chaffinch decisions", version: 1, dataset: this.meta.dataset, reviewer };
-    const lines = this.acts.flatMap(({ act, undo_of }) =>
-      act.items.map((item) => {
-        const detail = this.page.details[this.byId.get(item.sample_id) ?? -1];
-        return {
-          event_id: item.event_id,
-          batch_id: act.batch_id,
-          key: detail?.key,
-          content_digest: detail?.content_digest ?? null,
-          findings: (detail?.findings ?? []).map((finding) => finding.finding_id),
-          time_utc: act.time_utc,
-          how: act.how,
-          tags_added: act.tags_added,
-          tags_removed: act.tags_removed,
-          action: act.action,
-          new_label: act.new_label,
-          note: act.note,
-          undo_of,
-        };
-      }),
-    );
+    const lines = this.everything().flatMap((entry) => this.lines(entry));
     return [head, ...lines].map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 
-  private isUndone(batchId: string): boolean {
-    return this.acts.some((stored) => stored.undo_of === batchId);
+  /** All acts: what is stored, which another window of this page may have added to, and what could not be. */
+  private everything(): StoredAct[] {
+    const entries = [...stored(this.meta.dataset_id), ...this.acts];
+    return [...new Map(entries.map((entry) => [entry.act.batch_id, entry])).values()];
   }
 
-  private replay(columns: Columns, act: Act): void {
-    const bits = (names: readonly string[]) =>
-      names.reduce((all, name) => all | (1 << this.meta.tags.findIndex((tag) => tag.name === name)), 0);
-    for (const { sample_id } of act.items) {
-      const row = columns.row(sample_id);
-      if (row >= 0) {
-        if (act.action !== "none") {
-          columns.set("action", row, this.meta.actions.indexOf(act.action));
-        }
-        columns.set("tags", row, (columns.at("tags", row) & ~bits(act.tags_removed)) | bits(act.tags_added));
-      }
-    }
+  private lines({ act, undo_of }: StoredAct): object[] {
+    return act.items.map((item) => {
+      const detail = this.page.details[this.byId.get(item.sample_id) ?? -1];
+      return {
+        event_id: item.event_id,
+        batch_id: act.batch_id,
+        key: detail?.key,
+        content_digest: detail?.content_digest ?? null,
+        findings: (detail?.findings ?? []).map((finding) => finding.finding_id),
+        time_utc: act.time_utc,
+        how: act.how,
+        tags_added: act.tags_added,
+        tags_removed: act.tags_removed,
+        action: act.action,
+        new_label: act.new_label,
+        note: act.note,
+        undo_of,
+      };
+    });
   }
 
   private keep(entry: StoredAct): void {
     this.acts.push(entry);
     try {
-      // One entry an act: writing all of them again with every key press would grow slow.
-      localStorage.setItem(entryKey(this.meta.dataset_id, this.acts.length - 1), JSON.stringify(entry));
-      isKept.value = true;
+      // One entry an act: writing all of them again with every key press would grow slow. A place that is
+      // taken was taken by another window of the same page.
+      while (localStorage.getItem(entryKey(this.meta.dataset_id, this.nextEntry)) !== null) {
+        this.nextEntry++;
+      }
+      localStorage.setItem(entryKey(this.meta.dataset_id, this.nextEntry), JSON.stringify(entry));
     } catch {
-      // The quota is used up: the page goes on, says so, and the export still holds everything.
+      // The quota is used up: the page goes on and says so until it is closed; the export holds everything.
       isKept.value = false;
+    }
+  }
+}
+
+function replay(columns: Columns, act: Act): void {
+  for (const { sample_id } of act.items) {
+    const row = columns.row(sample_id);
+    if (row >= 0) {
+      const said = after(columns, { action: columns.at("action", row), tags: columns.at("tags", row) }, act);
+      columns.set("action", row, said.action);
+      columns.set("tags", row, said.tags);
+      columns.set("version", row, columns.at("version", row) + 1);
     }
   }
 }

@@ -2,7 +2,8 @@
 
 import type { Columns } from "./columns";
 
-export type Order = "value" | "confidence" | "name" | "group";
+/** `listed`: as the filter's `rows` come, for a list that has an order of its own. */
+export type Order = "value" | "confidence" | "name" | "group" | "listed";
 
 /** What is shown; an absent part lets everything through. */
 export interface Filter {
@@ -34,7 +35,11 @@ export function chosenRows(columns: Columns, filter: Filter, order: Order): Uint
     }
   }
   const rows = found.subarray(0, n);
-  return order === "name" ? rows : sorted(columns, rows, order);
+  if (order === "listed" && filter.rows !== undefined) {
+    const isThere = new Set(rows);
+    return Uint32Array.from([...filter.rows].filter((row) => isThere.has(row)));
+  }
+  return order === "name" || order === "listed" ? rows : sorted(columns, rows, order);
 }
 
 function testsOf(columns: Columns, filter: Filter): ((row: number) => boolean)[] {
@@ -74,6 +79,50 @@ function testsOf(columns: Columns, filter: Filter): ((row: number) => boolean)[]
   return tests;
 }
 
+/** Where the groups are among the rows shown, so that no key has to look through all of them. */
+export interface GroupIndex {
+  /** The rows of each group, as they are shown. */
+  readonly members: ReadonlyMap<number, readonly number[]>;
+  /** Places of the first rows of the groups, rising. */
+  readonly starts: readonly number[];
+}
+
+export function groupIndex(columns: Columns, rows: Uint32Array): GroupIndex {
+  const groups = columns.column("group");
+  const members = new Map<number, number[]>();
+  const starts: number[] = [];
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const group = groups[row] as number;
+    if (group < 0) {
+      continue;
+    }
+    const others = members.get(group);
+    if (others === undefined) {
+      members.set(group, [row]);
+      starts.push(place);
+    } else {
+      others.push(row);
+    }
+  }
+  return { members, starts };
+}
+
+/** The first of some rising numbers that is above a limit; undefined where none is. */
+export function firstAbove(numbers: readonly number[], limit: number): number | undefined {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] as number) > limit) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return numbers[low];
+}
+
 /** Tells whether the reviewer has said anything about a row. */
 export function decidedTest(columns: Columns): (row: number) => boolean {
   const actions = columns.column("action");
@@ -81,7 +130,7 @@ export function decidedTest(columns: Columns): (row: number) => boolean {
   return (row) => actions[row] !== 0 || tags[row] !== 0;
 }
 
-function sorted(columns: Columns, rows: Uint32Array, order: Order): Uint32Array {
+function sorted(columns: Columns, rows: Uint32Array, order: "value" | "confidence" | "group"): Uint32Array {
   if (order === "group") {
     // Groups as they first come in order of value; images of none after them.
     const groups = columns.column("group");

@@ -2,6 +2,9 @@
 
 import type { Action, Columns, Meta } from "./columns";
 
+/** The other side understood and will not do it: trying again would not help. */
+export class RefusedError extends Error {}
+
 export interface Finding {
   readonly finding_id: string;
   readonly issue_type: string;
@@ -13,11 +16,15 @@ export interface Finding {
   readonly source: string;
   readonly group_id: string | null;
   readonly is_original: boolean | null;
-  /** The facts behind the reason; of a mislabel the neighbours that argue. */
-  readonly evidence: {
-    readonly for_given?: readonly Neighbour[];
-    readonly for_suggested?: readonly Neighbour[];
-  };
+  /** The facts behind the reason; `for` and `against` are the neighbours that argue about a label. */
+  readonly evidence: Evidence;
+}
+
+export interface Evidence {
+  readonly for?: readonly Neighbour[];
+  readonly against?: readonly Neighbour[];
+  readonly neighbours?: number | readonly Neighbour[];
+  readonly [fact: string]: unknown;
 }
 
 /** An image that a pair method holds for the same. */
@@ -28,11 +35,12 @@ export interface Partner {
   readonly transform: string | null;
 }
 
-/** An image that argues about the label. */
+/** An image that argues about the label; named by key, and by id where the page has it. */
 export interface Neighbour {
-  readonly sample_id: number;
+  readonly key: string;
+  readonly sample_id?: number;
   readonly similarity: number;
-  readonly label: string;
+  readonly label: string | null;
 }
 
 export interface VerdictOf {
@@ -85,8 +93,35 @@ export interface Change extends Versioned {
   readonly n_reviewers: number;
 }
 
+/** How sure a share is: the estimate and the ends of its interval. */
+export interface Estimate {
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly n_items?: number;
+}
+
+export interface Agreement {
+  readonly action: Estimate;
+  readonly tags: Readonly<Record<string, Estimate>>;
+  readonly reviewers: readonly {
+    readonly reviewer: string;
+    readonly n_subjects: number;
+    readonly n_shared: number;
+    readonly agreement: number | null;
+  }[];
+}
+
+/** An image about which reviewers say different things. */
+export interface Dispute {
+  readonly sample_id: number;
+  readonly key: string;
+  readonly verdicts: readonly VerdictOf[];
+  readonly proposed: Action | null;
+}
+
 export type Saved =
-  | { readonly kind: "saved"; readonly items: readonly Versioned[] }
+  | { readonly kind: "saved"; readonly items: readonly (Versioned | Change)[] }
   | { readonly kind: "conflict"; readonly items: readonly Change[] };
 
 export interface Source {
@@ -100,6 +135,11 @@ export interface Source {
   search(text: string): Promise<readonly number[]>;
   /** The images most like one, nearest first; null where there are no vectors. */
   similar(sampleId: number): Promise<readonly number[] | null>;
+  /** The image of a key; -1 where it is not known here. */
+  idOfKey(key: string): Promise<number>;
+  /** How far reviewers agree; null where only one can be at work. */
+  agreement(): Promise<Agreement | null>;
+  disputes(): Promise<readonly Dispute[]>;
   save(act: Act): Promise<Saved>;
   undo(batchId: string): Promise<Saved>;
   /** Tells of other people's decisions; returns what ends it. */

@@ -104,7 +104,7 @@ function Pace({ state }: { state: ReviewState }) {
     }, 5000);
     return () => clearInterval(timer);
   }, [now]);
-  const done = state.nDecided.value;
+  const done = state.decisions.nDecided.value;
   const here = state.nDecidedHere.value;
   const minutes = (now.value - state.startedAt) / 60_000;
   const pace = here > 4 && minutes > 0.2 ? here / minutes : 0;

@@ -2,6 +2,7 @@
 
 import type { Finding } from "../data/source";
 import type { ReviewState } from "../state";
+import { Arguing } from "./arguing";
 
 export function Info({ state }: { state: ReviewState }) {
   const row = state.row.value;
@@ -86,35 +87,9 @@ function FindingBox({ finding, state }: { finding: Finding; state: ReviewState }
         {finding.confidence === null ? "" : finding.confidence.toFixed(2)} {finding.source === "chaffinch" ? "" : finding.source}
       </span>
       <p>{finding.reason}</p>
-      <Arguing title="for the given label" near={evidence.for_given} state={state} />
-      <Arguing title={`for ${finding.suggested_label ?? "another"}`} near={evidence.for_suggested} state={state} />
+      <Arguing title="like the given label" near={evidence.against} state={state} />
+      <Arguing title={`like ${finding.suggested_label ?? "another"}`} near={evidence.for} state={state} />
     </section>
-  );
-}
-
-interface ArguingProps {
-  readonly title: string;
-  readonly near: readonly { sample_id: number; similarity: number }[] | undefined;
-  readonly state: ReviewState;
-}
-
-/** The neighbours that speak for a label. */
-function Arguing({ title, near, state }: ArguingProps) {
-  if (near === undefined || near.length === 0) {
-    return null;
-  }
-  return (
-    <>
-      <p class="soft">{title}</p>
-      <div class="near">
-        {near.slice(0, 3).map((neighbour) => (
-          <figure key={neighbour.sample_id}>
-            <img src={state.source.thumbUrl(neighbour.sample_id)} alt="" />
-            <figcaption class="soft">{neighbour.similarity.toFixed(2)}</figcaption>
-          </figure>
-        ))}
-      </div>
-    </>
   );
 }
 

@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { MadeSource, madeColumns, settled } from "../testing/made";
+import { Decisions } from "./decisions";
+import { type Act, type Change, RefusedError } from "./source";
+
+const [NONE, KEEP, REMOVE] = [0, 1, 2];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function made() {
+  const columns = madeColumns([{}, { action: KEEP }, {}]);
+  const source = new MadeSource(columns.meta);
+  const told: { conflicts: Change[]; refused: string[] } = { conflicts: [], refused: [] };
+  const decisions = new Decisions(columns, source, {
+    onConflict: (items) => told.conflicts.push(...items),
+    onRefused: (why) => told.refused.push(why),
+  });
+  decisions.count();
+  const said = (row: number) => ["action", "tags", "version"].map((name) => columns.at(name, row));
+  return { columns, source, decisions, told, said };
+}
+
+const refusing = (): never => {
+  throw new RefusedError("no such label");
+};
+const change = (sample_id: number, version: number, action: Change["action"]): Change => ({
+  sample_id,
+  version,
+  action,
+  tags: [],
+  n_reviewers: 1,
+});
+
+test("a decision is shown before it is saved, and saved as it was made", async () => {
+  const { source, decisions, said } = made();
+  decisions.decide([0], { action: "remove", tagsAdded: ["keep"] });
+  expect(said(0)).toEqual([REMOVE, 4, 1]);
+  expect(decisions.nDecided.value).toBe(2);
+  expect(decisions.state.value.kind).toBe("saving");
+  await settled();
+  expect(decisions.state.value).toEqual({ kind: "saved", n: 1 });
+  expect(source.acts).toMatchObject([{ action: "remove", how: "looked", items: [{ sample_id: 10, version: 0 }] }]);
+});
+
+test("a tag that nobody knows changes nothing", () => {
+  const { decisions, said } = made();
+  decisions.decide([0], { tagsAdded: ["nonsense"] });
+  expect(said(0)).toEqual([NONE, 0, 1]);
+});
+
+test("acts on one image follow one another with rising versions", async () => {
+  const { source, decisions } = made();
+  decisions.decide([0], { action: "remove" });
+  decisions.decide([0], { action: "keep" });
+  await settled();
+  expect(source.acts.map((act) => act.items[0]?.version)).toEqual([0, 1]);
+});
+
+test("a conflict shows what the server knows and is told; nothing of it can be taken back", async () => {
+  const { source, decisions, told, said } = made();
+  source.answer = () => ({ kind: "conflict", items: [change(10, 5, "keep")] });
+  decisions.decide([0, 2], { action: "remove" });
+  await settled();
+  expect(said(0)).toEqual([KEEP, 0, 5]);
+  expect(said(2)).toEqual([NONE, 0, 0]);
+  expect(told.conflicts).toHaveLength(1);
+  expect(decisions.undo()).toBe(0);
+});
+
+test("what the server will not have is tried once; the columns go back and the reviewer is told", async () => {
+  const { source, decisions, told, said } = made();
+  source.answer = refusing;
+  decisions.decide([0, 1], { action: "remove" });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(source.acts).toHaveLength(1);
+  expect([said(0), said(1)]).toEqual([[NONE, 0, 0], [KEEP, 0, 0]]);
+  expect(decisions.nDecided.value).toBe(1);
+  expect(told.refused).toEqual(["no such label"]);
+  expect(decisions.state.value.kind).toBe("saved");
+});
+
+test("an act that was refused after it was undone is not taken back on the server", async () => {
+  const { source, decisions, said } = made();
+  source.answer = refusing;
+  decisions.decide([1], { action: "remove" });
+  decisions.undo();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(source.undone).toEqual([]);
+  expect(said(1).slice(0, 2)).toEqual([KEEP, 0]);
+});
+
+test("a retry carries the same event ids and the state says that it waits", async () => {
+  const { source, decisions } = made();
+  let fails = 2;
+  source.answer = (act: Act) => {
+    if (fails-- > 0) {
+      throw new Error("the line is down");
+    }
+    return { kind: "saved", items: [{ sample_id: 10, version: act.items.length }] };
+  };
+  decisions.decide([0], { action: "keep" });
+  decisions.decide([2], { action: "keep" });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(decisions.state.value).toEqual({ kind: "waiting", left: 2, why: "the line is down" });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(source.acts).toHaveLength(4);
+  expect(new Set(source.acts.slice(0, 3).map((act) => act.items[0]?.event_id)).size).toBe(1);
+  expect(decisions.state.value.kind).toBe("saved");
+});
+
+test("undo shows what was there before, newest first or by batch", async () => {
+  const { source, decisions, said } = made();
+  const first = decisions.decide([0, 1], { action: "remove" });
+  decisions.decide([1], { tagsAdded: ["keep"] });
+  expect(decisions.undo(first)).toBe(2);
+  expect(said(0).slice(0, 2)).toEqual([NONE, 0]);
+  expect(said(1).slice(0, 2)).toEqual([KEEP, 4]);
+  expect(decisions.undo()).toBe(1);
+  expect(said(1).slice(0, 2)).toEqual([KEEP, 0]);
+  expect(decisions.undo()).toBe(0);
+  await settled();
+  expect(source.undone).toHaveLength(2);
+  expect(decisions.nDecided.value).toBe(1);
+});
+
+test("an undo that is refused shows the decision again", async () => {
+  const { source, decisions, told, said } = made();
+  decisions.decide([0], { action: "remove" });
+  await settled();
+  source.undoAnswer = refusing;
+  decisions.undo();
+  expect(said(0)[0]).toBe(NONE);
+  await settled();
+  expect(said(0)[0]).toBe(REMOVE);
+  expect(told.refused).toHaveLength(1);
+});
+
+test("news of others is shown; older news than what was just said here is not", () => {
+  const { decisions, said } = made();
+  decisions.decide([0], { action: "remove" });
+  decisions.take([change(10, 1, "none"), change(30, 2, "keep"), change(99, 1, "keep")]);
+  expect(said(0)).toEqual([REMOVE, 0, 1]);
+  expect(said(2)).toEqual([KEEP, 0, 2]);
+  expect(decisions.nDecided.value).toBe(3);
+});

@@ -1,0 +1,83 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { madeColumns, madePage, madeStorage } from "../testing/made";
+import { Columns } from "./columns";
+import { Decisions } from "./decisions";
+import { isKept, OfflineSource } from "./offline";
+
+const page = madePage(madeColumns([{}, {}, {}]));
+
+beforeEach(() => {
+  vi.stubGlobal("localStorage", madeStorage());
+});
+
+async function opened() {
+  const source = new OfflineSource(page);
+  const columns = new Columns(page.meta);
+  await source.load(columns, () => undefined);
+  const decisions = new Decisions(columns, source, { onConflict: () => undefined, onRefused: () => undefined });
+  return { source, columns, decisions };
+}
+
+const wait = () => new Promise((resolve) => setTimeout(resolve));
+const lines = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
+
+test("what was decided is there again when the page is opened anew", async () => {
+  const first = await opened();
+  first.decisions.decide([0, 2], { action: "remove", tagsAdded: ["keep"] });
+  first.decisions.decide([2], { tagsRemoved: ["keep"] });
+  await wait();
+  const { columns } = await opened();
+  expect([...columns.column("action")]).toEqual([2, 0, 2]);
+  expect([...columns.column("tags")]).toEqual([4, 0, 0]);
+  expect([...columns.column("version")]).toEqual([1, 0, 2]);
+});
+
+test("what was taken back stays so", async () => {
+  const first = await opened();
+  first.decisions.decide([0], { action: "remove" });
+  first.decisions.undo();
+  await wait();
+  const { columns } = await opened();
+  expect(columns.at("action", 0)).toBe(0);
+});
+
+test("the export is a head and one line an event, undos with ids of their own", async () => {
+  const { source, decisions } = await opened();
+  const batch = decisions.decide([0, 1], { action: "remove" });
+  decisions.undo();
+  await wait();
+  const [head, ...events] = lines(source.exported("Ada"));
+  expect(head).toEqual({ format: "chaffinch decisions", version: 1, dataset: "made", reviewer: "Ada" });
+  expect(events).toHaveLength(4);
+  expect(events[0]).toMatchObject({ key: "train/10.jpg", content_digest: "d10", action: "remove", undo_of: null });
+  expect(events.slice(2).map((event) => event.undo_of)).toEqual([batch, batch]);
+  expect(new Set(events.map((event) => event.event_id)).size).toBe(4);
+  expect(new Set(events.map((event) => event.batch_id)).size).toBe(2);
+});
+
+test("two windows of one page lose nothing of each other", async () => {
+  const [one, two] = [await opened(), await opened()];
+  one.decisions.decide([0], { action: "remove" });
+  two.decisions.decide([1], { action: "keep" });
+  one.decisions.decide([2], { action: "keep" });
+  await wait();
+  expect(lines(two.source.exported("Ada"))).toHaveLength(4);
+  expect([...(await opened()).columns.column("action")]).toEqual([2, 1, 1]);
+});
+
+test("a full storage is told, and the export still holds everything", async () => {
+  vi.stubGlobal("localStorage", madeStorage(10));
+  const { source, decisions } = await opened();
+  decisions.decide([0], { action: "keep" });
+  await wait();
+  expect(isKept.value).toBe(false);
+  expect(lines(source.exported("Ada"))).toHaveLength(2);
+});
+
+test("search looks at path, id and label, whatever the case", async () => {
+  const { source } = await opened();
+  expect(await source.search("TRAIN/20")).toEqual([20]);
+  expect(await source.search("CAT")).toEqual([10, 20, 30]);
+  expect(await source.idOfKey("train/30.jpg")).toBe(30);
+  expect(await source.idOfKey("val/30.jpg")).toBe(-1);
+});
