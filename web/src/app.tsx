@@ -5,13 +5,18 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { commands, isTyping, keyTable, spelled, storedKeys, storeKeys } from "./keys";
 import type { ReviewState } from "./state";
 import { Bar } from "./views/bar";
+import { Batch } from "./views/batch";
 import { Classes } from "./views/classes";
 import { Facets } from "./views/facets";
 import { Grid } from "./views/grid";
+import { Group } from "./views/group";
 import { Help } from "./views/help";
 import { Info } from "./views/info";
+import { MapView } from "./views/map";
+import { Mislabel } from "./views/mislabel";
 import { Pair } from "./views/pair";
 import { Single } from "./views/single";
+import { Team } from "./views/team";
 
 export function App({ state }: { state: ReviewState }) {
   const perLine = useRef(1);
@@ -32,7 +37,7 @@ export function App({ state }: { state: ReviewState }) {
   }, [table, state]);
   const view = state.view.value;
   return (
-    <div class="app">
+    <div class="app" data-drawer={state.drawer.value}>
       <Bar state={state} />
       <Facets state={state} />
       <main class="middle">
@@ -46,7 +51,12 @@ export function App({ state }: { state: ReviewState }) {
         )}
         {view === "single" && <Single state={state} />}
         {view === "pair" && <Pair state={state} />}
+        {view === "group" && <Group state={state} />}
+        {view === "mislabel" && <Mislabel state={state} />}
         {view === "classes" && <Classes state={state} />}
+        {view === "batch" && <Batch state={state} />}
+        {view === "team" && <Team state={state} />}
+        {view === "map" && <MapView state={state} />}
       </main>
       <Info state={state} />
       <Help
@@ -58,16 +68,19 @@ export function App({ state }: { state: ReviewState }) {
           storeKeys(keys);
         }}
       />
-      {state.toast.value !== null && (
-        <div class="toast" role="status">
-          {state.toast.value.text}
-          {state.toast.value.batchId !== undefined && (
-            <button type="button" onClick={() => state.undo(state.toast.value?.batchId)}>
-              undo
-            </button>
-          )}
-        </div>
-      )}
+      {/* Always there, so that what comes into it is read out. */}
+      <div class="toasts" role="status" aria-live="polite">
+        {state.toast.value !== null && (
+          <div class="toast">
+            {state.toast.value.text}
+            {state.toast.value.batchId !== undefined && (
+              <button type="button" onClick={() => state.undo(state.toast.value?.batchId)}>
+                undo
+              </button>
+            )}
+          </div>
+        )}
+      </div>
     </div>
   );
 }

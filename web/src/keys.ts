@@ -1,6 +1,9 @@
 // The keys: one table from key to what it does, which the reviewer can change; `?` shows it.
 
+import { type Meta, NO_CLASS } from "./data/columns";
+import { keepProposed } from "./groups";
 import type { ReviewState, View } from "./state";
+import { zoomBy } from "./views/zoom";
 
 export interface Command {
   readonly id: string;
@@ -21,6 +24,16 @@ const move = (id: string, keys: string[], says: string, by: (perLine: number) =>
 
 const show = (view: View) => (state: ReviewState) => {
   state.view.value = state.view.value === view ? "grid" : view;
+};
+
+const ifThere = (view: View, isThere: (meta: Meta) => boolean) => (state: ReviewState) => {
+  if (isThere(state.columns.meta)) {
+    show(view)(state);
+  } else {
+    state.tell({
+      text: view === "map" ? "there is no map: run chaffinch embed" : "the team is there on a running server",
+    });
+  }
 };
 
 /** The commands in the order in which the help lists them, with the keys that they come with. */
@@ -46,20 +59,29 @@ export function commands(tags: readonly string[]): Command[] {
     { id: "first", keys: ["Home"], says: "to the first", run: (state) => state.moveTo(0) },
     { id: "last", keys: ["End"], says: "to the last", run: (state) => state.moveTo(state.rows.value.length - 1) },
     { id: "group", keys: ["a"], says: "select the whole group", run: (state) => state.selectGroup() },
+    { id: "group-view", keys: ["d"], says: "the group of duplicates, and back", run: show("group") },
     { id: "next-group", keys: ["g"], says: "to the next group", run: (state) => state.nextGroup() },
     { id: "back", keys: ["b"], says: "back to the last undecided", run: (state) => state.backToOpen() },
     { id: "single", keys: [" "], says: "one image, and back", run: show("single") },
     { id: "pair", keys: ["p"], says: "beside its partner, and back", run: show("pair") },
+    { id: "mislabel", keys: ["l"], says: "the doubted label, and back", run: show("mislabel") },
     { id: "classes", keys: ["c"], says: "confused classes, and back", run: show("classes") },
+    { id: "closer", keys: ["+", "="], says: "closer to the picture", run: () => zoomBy(1.5) },
+    { id: "farther", keys: ["-"], says: "farther from the picture", run: () => zoomBy(1 / 1.5) },
+    { id: "similar", keys: ["s"], says: "what is similar to this", run: (state) => void state.showSimilar() },
+    { id: "batch", keys: ["B"], says: "accept many at once, and back", run: show("batch") },
+    { id: "map", keys: ["m"], says: "the map, and back", run: ifThere("map", (meta) => meta.has_map) },
+    { id: "team", keys: ["t"], says: "the team, and back", run: ifThere("team", (meta) => meta.is_live) },
     { id: "search", keys: ["/"], says: "search by name", run: focusSearch },
     { id: "help", keys: ["?"], says: "this list", run: toggleHelp },
-    { id: "escape", keys: ["Escape"], says: "let go of the selection; back to the grid", run: escape },
+    { id: "escape", keys: ["Escape"], says: "let go of the selection; back to the grid", run: letGo },
   ];
 }
 
 function accept(state: ReviewState): void {
-  const isLabel = state.columns.at("suggested", state.row.value) !== 0xffff;
-  if (isLabel) {
+  if (state.view.value === "group") {
+    keepProposed(state);
+  } else if (state.columns.at("suggested", state.row.value) !== NO_CLASS) {
     state.acceptSuggestion();
   } else {
     state.act("remove");
@@ -74,9 +96,11 @@ function focusSearch(): void {
   document.querySelector<HTMLInputElement>("[data-testid=search]")?.focus();
 }
 
-function escape(state: ReviewState): void {
+function letGo(state: ReviewState): void {
   if (state.isHelpOpen.value) {
     state.isHelpOpen.value = false;
+  } else if (state.drawer.value !== "none") {
+    state.drawer.value = "none";
   } else if (state.selected.value.size > 0) {
     state.selected.value = new Set();
   } else {

@@ -1,8 +1,8 @@
 // Everything that the views share: what is shown, where the cursor is, what is selected, what was just done.
 
 import { batch, computed, signal } from "@preact/signals";
-import type { Action, Columns } from "./data/columns";
 import { Audit } from "./data/audit";
+import type { Action, Columns } from "./data/columns";
 import { Decisions, type Saying } from "./data/decisions";
 import { chosenRows, decidedTest, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
@@ -69,7 +69,10 @@ export class ReviewState {
     this.groups = groupIndex(this.columns, rows);
     if (this.nIndexed !== this.columns.nLoaded) {
       this.nIndexed = this.columns.nLoaded;
-      this.everyGroup = groupIndex(this.columns, Uint32Array.from({ length: this.nIndexed }, (_, row) => row));
+      this.everyGroup = groupIndex(
+        this.columns,
+        Uint32Array.from({ length: this.nIndexed }, (_, row) => row),
+      );
     }
     batch(() => {
       this.rows.value = rows;
@@ -208,7 +211,22 @@ export class ReviewState {
   }
 
   act(action: Action, newLabel: string | null = null): void {
+    if (action === "remove" && this.wouldEmptyGroup()) {
+      this.tell({ text: "the others of its group are removed: this one stays" });
+      return;
+    }
     this.say({ action, newLabel }, action === "none" ? "cleared" : action);
+  }
+
+  /** Where a group is looked at as one, its last image cannot be removed; elsewhere each is judged by itself. */
+  private wouldEmptyGroup(): boolean {
+    const isOfGroup = this.view.value === "group" || this.view.value === "pair";
+    const members = isOfGroup ? this.groupRows() : [];
+    const removing = this.columns.meta.actions.indexOf("remove");
+    const targets = new Set(this.targets());
+    return (
+      members.length > 1 && members.every((row) => targets.has(row) || this.columns.at("action", row) === removing)
+    );
   }
 
   toggleTag(name: string): void {
@@ -251,9 +269,9 @@ export class ReviewState {
   }
 
   /** Says one thing of many rows; a toast takes it back. */
-  decideMany(rows: readonly number[], saying: Saying, words: string): void {
+  decideMany(rows: readonly number[], saying: Saying, words: string, link?: string): void {
     batch(() => {
-      const batchId = this.decisions.decide(rows, saying);
+      const batchId = this.decisions.decide(rows, saying, link);
       this.nDecidedHere.value += rows.length;
       this.selected.value = new Set();
       this.tell({ text: `${words}: ${rows.length.toLocaleString()} images`, batchId });

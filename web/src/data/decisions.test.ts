@@ -78,7 +78,10 @@ test("what the server will not have is tried once; the columns go back and the r
   decisions.decide([0, 1], { action: "remove" });
   await vi.advanceTimersByTimeAsync(60_000);
   expect(source.acts).toHaveLength(1);
-  expect([said(0), said(1)]).toEqual([[NONE, 0, 0], [KEEP, 0, 0]]);
+  expect([said(0), said(1)]).toEqual([
+    [NONE, 0, 0],
+    [KEEP, 0, 0],
+  ]);
   expect(decisions.nDecided.value).toBe(1);
   expect(told.refused).toEqual(["no such label"]);
   expect(decisions.state.value.kind).toBe("saved");

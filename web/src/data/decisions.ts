@@ -45,8 +45,8 @@ export class Decisions {
   readonly revision = signal(0);
   /** Rows about which something is said; every change keeps the count. */
   readonly nDecided = signal(0);
-  /** Acts of this page that can be taken back, oldest first. */
-  private readonly done: Act[] = [];
+  /** Acts of this page that can be taken back, oldest first; acts of one link are taken back together. */
+  private readonly done: { readonly act: Act; readonly link: string }[] = [];
   private readonly histories = new Map<number, History>();
   /** Batches that were never saved: there is nothing to take back on the server. */
   private readonly failed = new Set<string>();
@@ -60,8 +60,8 @@ export class Decisions {
     private readonly listener: Listener,
   ) {}
 
-  /** Decides about some rows; returns the batch, by which it can be taken back. */
-  decide(rows: readonly number[], saying: Saying): string {
+  /** Decides about some rows; returns the link by which it can be taken back, together with acts of the same. */
+  decide(rows: readonly number[], saying: Saying, link?: string): string {
     const act: Act = {
       batch_id: newId(),
       items: rows.map((row) => ({
@@ -85,21 +85,25 @@ export class Decisions {
       }
       this.revision.value++;
     });
-    this.done.push(act);
+    const done = { act, link: link ?? act.batch_id };
+    this.done.push(done);
     this.enqueue(() => this.save(act));
-    return act.batch_id;
+    return done.link;
   }
 
-  /** Takes back the newest act, or that of a batch; returns the number of images, 0 where there is none. */
-  undo(batchId?: string): number {
-    const place = batchId === undefined ? this.done.length - 1 : this.done.findIndex((act) => act.batch_id === batchId);
-    const [taken] = place < 0 ? [] : this.done.splice(place, 1);
-    if (taken === undefined) {
-      return 0;
+  /** Takes back the newest act, or those of a link; returns the number of images, 0 where there is none. */
+  undo(link = this.done.at(-1)?.link): number {
+    let n = 0;
+    for (let place = this.done.length - 1; place >= 0; place--) {
+      const done = this.done[place];
+      if (done !== undefined && done.link === link) {
+        this.done.splice(place, 1);
+        this.drop(done.act, 1);
+        this.enqueue(() => this.takeBack(done.act));
+        n += done.act.items.length;
+      }
     }
-    this.drop(taken, 1);
-    this.enqueue(() => this.takeBack(taken));
-    return taken.items.length;
+    return n;
   }
 
   /** Takes in what others decided; what this page has said since is not overwritten by older news. */
@@ -192,7 +196,7 @@ export class Decisions {
       return;
     }
     this.failed.add(act.batch_id);
-    const place = this.done.indexOf(act);
+    const place = this.done.findIndex((done) => done.act === act);
     if (place >= 0) {
       this.done.splice(place, 1);
       this.drop(act, -1);

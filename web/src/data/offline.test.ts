@@ -19,7 +19,11 @@ async function opened() {
 }
 
 const wait = () => new Promise((resolve) => setTimeout(resolve));
-const lines = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
+const lines = (text: string) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 
 test("what was decided is there again when the page is opened anew", async () => {
   const first = await opened();

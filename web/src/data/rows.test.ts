@@ -38,13 +38,23 @@ test("a list is shown in its own order", () => {
 
 test("counts count what is shown", () => {
   const rows = chosenRows(columns, { issues: 3 }, "name");
-  expect(counts(columns, rows, "given")).toEqual(new Map([[0, 2], [1, 1]]));
+  expect(counts(columns, rows, "given")).toEqual(
+    new Map([
+      [0, 2],
+      [1, 1],
+    ]),
+  );
   expect(bitCounts(columns, rows, "issues", 3)).toEqual([2, 2, 0]);
 });
 
 test("the index knows each group's rows and where the groups begin", () => {
   const index = groupIndex(columns, chosenRows(columns, {}, "name"));
-  expect(index.members).toEqual(new Map([[5, [0, 2]], [7, [3]]]));
+  expect(index.members).toEqual(
+    new Map([
+      [5, [0, 2]],
+      [7, [3]],
+    ]),
+  );
   expect(index.starts).toEqual([0, 3]);
   expect([-1, 0, 2, 3].map((place) => firstAbove(index.starts, place))).toEqual([0, 3, 3, undefined]);
 });

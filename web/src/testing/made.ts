@@ -67,11 +67,11 @@ export function manyColumns(n: number): Columns {
   return columns;
 }
 
-function fill(columns: Columns, n: number, valueOf: (row: number, name: string, otherwise: number) => number): void {
+function fill(columns: Columns, n: number, value: (row: number, name: string, otherwise: number) => number): void {
   for (const [name, , otherwise] of NAMES) {
     const values = columns.column(name);
     for (let row = 0; row < n; row++) {
-      values[row] = name === "sample_id" ? (row + 1) * 10 : valueOf(row, name, otherwise);
+      values[row] = name === "sample_id" ? (row + 1) * 10 : value(row, name, otherwise);
     }
   }
   columns.nLoaded = n;

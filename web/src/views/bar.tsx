@@ -1,7 +1,7 @@
 // The bar at the top: what is shown and in which order, how far the reviewer has come, whether all is saved.
 
-import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { isKept, OfflineSource } from "../data/offline";
 import type { Order } from "../data/rows";
 import type { ReviewState, View } from "../state";
@@ -10,42 +10,64 @@ const VIEWS: readonly (readonly [View, string])[] = [
   ["grid", "grid"],
   ["single", "single"],
   ["pair", "pair"],
+  ["group", "group"],
+  ["mislabel", "label"],
   ["classes", "classes"],
+  ["batch", "batch"],
 ];
 const ORDERS: readonly (readonly [Order, string])[] = [
   ["value", "most worth looking at"],
   ["confidence", "surest first"],
   ["group", "by group"],
   ["name", "by name"],
+  ["listed", "as listed"],
 ];
+
+/** The views that there is something for. */
+function views(state: ReviewState): readonly (readonly [View, string])[] {
+  const { meta } = state.columns;
+  const more: (readonly [View, string])[] = [];
+  if (meta.has_map) {
+    more.push(["map", "map"]);
+  }
+  if (meta.is_live) {
+    more.push(["team", "team"]);
+  }
+  return [...VIEWS, ...more];
+}
 
 export function Bar({ state }: { state: ReviewState }) {
   const { meta } = state.columns;
   return (
     <header class="bar">
       <h1>{meta.dataset}</h1>
-      {VIEWS.map(([view, name]) => (
-        <button
-          key={view}
-          type="button"
-          aria-pressed={state.view.value === view}
-          onClick={() => {
-            state.view.value = view;
-          }}
-        >
-          {name}
-        </button>
-      ))}
+      <DrawerButton state={state} drawer="filter" name="filter" />
+      <nav class="views" aria-label="views">
+        {views(state).map(([view, name]) => (
+          <button
+            key={view}
+            type="button"
+            aria-pressed={state.view.value === view}
+            onClick={() => {
+              state.view.value = view;
+            }}
+          >
+            {name}
+          </button>
+        ))}
+      </nav>
       <select
         aria-label="order"
         value={state.order.value}
         onChange={(event) => state.setOrder(event.currentTarget.value as Order)}
       >
-        {ORDERS.map(([order, name]) => (
-          <option key={order} value={order}>
-            {name}
-          </option>
-        ))}
+        {ORDERS.filter(([order]) => order !== "listed" || state.filter.value.rows !== undefined).map(
+          ([order, name]) => (
+            <option key={order} value={order}>
+              {name}
+            </option>
+          ),
+        )}
       </select>
       <Search state={state} />
       <span class="soft" role="status">
@@ -56,6 +78,7 @@ export function Bar({ state }: { state: ReviewState }) {
       <Pace state={state} />
       <SaveState state={state} />
       <Reviewer state={state} />
+      <DrawerButton state={state} drawer="info" name="details" />
       <button type="button" onClick={() => state.undo()} title="u">
         undo
       </button>
@@ -72,6 +95,23 @@ export function Bar({ state }: { state: ReviewState }) {
         ?
       </button>
     </header>
+  );
+}
+
+/** Opens a side panel where the window is too narrow for it; the style sheet hides the button elsewhere. */
+function DrawerButton({ state, drawer, name }: { state: ReviewState; drawer: "filter" | "info"; name: string }) {
+  const isOpen = state.drawer.value === drawer;
+  return (
+    <button
+      type="button"
+      class={`opens-${drawer}`}
+      aria-expanded={isOpen}
+      onClick={() => {
+        state.drawer.value = isOpen ? "none" : drawer;
+      }}
+    >
+      {name}
+    </button>
   );
 }
 
@@ -120,16 +160,25 @@ function Pace({ state }: { state: ReviewState }) {
 function SaveState({ state }: { state: ReviewState }) {
   const saving = state.decisions.state.value;
   if (!isKept.value) {
-    return <strong class="remove">NOT SAVED: export now</strong>;
-  }
-  if (saving.kind === "waiting") {
     return (
-      <strong class="remove" title={saving.why}>
-        {saving.left} not saved yet
+      <strong class="remove" role="alert">
+        NOT SAVED: export now
       </strong>
     );
   }
-  return <span class="keep">{saving.kind === "saved" ? "saved" : "saving"}</span>;
+  if (saving.kind === "waiting") {
+    return (
+      <strong class="remove" role="alert" title={saving.why}>
+        {saving.left} not saved yet: {saving.why}
+      </strong>
+    );
+  }
+  // "saving" comes and goes with each key: only trouble is read out.
+  return (
+    <span class="keep" data-testid="saved">
+      {saving.kind === "saved" ? "saved" : "saving"}
+    </span>
+  );
 }
 
 function Reviewer({ state }: { state: ReviewState }) {

@@ -147,11 +147,27 @@ function Band({ state }: { state: ReviewState }) {
     <>
       <label>
         at least {low.toFixed(2)}
-        <input type="range" min="0" max="1" step="0.01" value={low} onChange={change(0)} aria-label="lowest confidence" />
+        <input
+          type="range"
+          min="0"
+          max="1"
+          step="0.01"
+          value={low}
+          onChange={change(0)}
+          aria-label="lowest confidence"
+        />
       </label>
       <label>
         at most {high.toFixed(2)}
-        <input type="range" min="0" max="1" step="0.01" value={high} onChange={change(1)} aria-label="highest confidence" />
+        <input
+          type="range"
+          min="0"
+          max="1"
+          step="0.01"
+          value={high}
+          onChange={change(1)}
+          aria-label="highest confidence"
+        />
       </label>
     </>
   );

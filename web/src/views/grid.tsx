@@ -51,24 +51,23 @@ export function Grid({ state, onPerLine }: { state: ReviewState; onPerLine: (n: 
   for (let place = first; place < last; place++) {
     const y = Math.floor(place / perLine) * TILE_PX - offset + top.value;
     const x = (place % perLine) * (size.value.width / perLine);
-    tiles.push(
-      <Tile key={rows[place]} state={state} place={place} x={x} y={y} width={size.value.width / perLine} />,
-    );
+    tiles.push(<Tile key={rows[place]} state={state} place={place} x={x} y={y} width={size.value.width / perLine} />);
   }
   return (
     <div
       class="grid"
       ref={box}
-      role="grid"
+      role="listbox"
       aria-label="images"
-      aria-rowcount={nLines}
-      aria-colcount={perLine}
       aria-multiselectable="true"
+      tabIndex={rows.length === 0 ? 0 : -1}
       onScroll={(event) => {
         top.value = event.currentTarget.scrollTop;
       }}
     >
-      <div style={{ height: `${shown}px`, position: "relative", overflow: "hidden" }}>{tiles}</div>
+      <div role="presentation" style={{ height: `${shown}px`, position: "relative", overflow: "hidden" }}>
+        {tiles}
+      </div>
       {rows.length === 0 && <p class="empty">no image passes the filter</p>}
     </div>
   );
@@ -93,12 +92,23 @@ function Tile({ state, place, x, y, width }: TileProps) {
   const type = columns.meta.issue_types[columns.at("top", row)];
   const isCursor = state.cursor.value === place;
   const isSelected = state.selected.value.has(row);
+  const tile = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // The focus goes with the cursor, unless the reviewer is in a field or a panel.
+    const focused = document.activeElement;
+    if (isCursor && (focused === document.body || focused?.closest(".grid") !== null)) {
+      tile.current?.focus({ preventScroll: true });
+    }
+  }, [isCursor]);
   const words = [label, suggested === undefined ? "" : `perhaps ${suggested}`, type ?? "", action];
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keys of the whole page act on the cursor
     <div
       class={isCursor ? "tile cursor" : "tile"}
-      role="gridcell"
+      role="option"
+      ref={tile}
+      aria-posinset={place + 1}
+      aria-setsize={state.rows.value.length}
       tabIndex={isCursor ? 0 : -1}
       aria-selected={isSelected || isCursor}
       aria-label={words.filter(Boolean).join(", ")}

@@ -60,17 +60,16 @@ export function Help({ state, commands, changed, onChange }: Props) {
                 waiting.value = command.id;
               }}
             >
-              {waiting.value === command.id ? (
-                "press a key"
-              ) : (
-                (changed[command.id] ?? command.keys).map((key) => <kbd key={key}>{shown(key)}</kbd>)
-              )}
+              {waiting.value === command.id
+                ? "press a key"
+                : (changed[command.id] ?? command.keys).map((key) => <kbd key={key}>{shown(key)}</kbd>)}
             </button>
           </li>
         ))}
       </ul>
       <p class="soft">
-        Click selects, Shift and click a range, Ctrl and click one more. After a decision the next image comes by itself.{" "}
+        Click selects, Shift and click a range, Ctrl and click one more. After a decision the next image comes by
+        itself.{" "}
         <label>
           <input
             type="checkbox"

@@ -21,13 +21,24 @@ export function Info({ state }: { state: ReviewState }) {
   return (
     <aside class="info" aria-label="about this image">
       <div class="actions">
-        <button type="button" class="keep" aria-pressed={action === "keep"} data-action="keep" onClick={() => state.act("keep")}>
+        <button
+          type="button"
+          class="keep"
+          aria-pressed={action === "keep"}
+          data-action="keep"
+          onClick={() => state.act("keep")}
+        >
           keep
         </button>
         <button type="button" class="remove" aria-pressed={action === "remove"} onClick={() => state.act("remove")}>
           remove
         </button>
-        <button type="button" class="relabel" aria-pressed={action === "relabel"} onClick={() => state.acceptSuggestion()}>
+        <button
+          type="button"
+          class="relabel"
+          aria-pressed={action === "relabel"}
+          onClick={() => state.acceptSuggestion()}
+        >
           relabel
         </button>
       </div>
@@ -84,7 +95,8 @@ function FindingBox({ finding, state }: { finding: Finding; state: ReviewState }
     <section class="finding">
       <b>{finding.issue_type.replaceAll("_", " ")}</b>{" "}
       <span class="soft">
-        {finding.confidence === null ? "" : finding.confidence.toFixed(2)} {finding.source === "chaffinch" ? "" : finding.source}
+        {finding.confidence === null ? "" : finding.confidence.toFixed(2)}{" "}
+        {finding.source === "chaffinch" ? "" : finding.source}
       </span>
       <p>{finding.reason}</p>
       <Arguing title="like the given label" near={evidence.against} state={state} />

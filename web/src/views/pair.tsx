@@ -84,7 +84,9 @@ function Tools({ state, detail, partner }: PairProps) {
       ))}
       <span class="soft">
         {partner.method}, similarity {partner.similarity.toFixed(3)}
-        {partner.transform !== null && partner.transform !== "identity" ? `, ${partner.transform.replaceAll("_", " ")}` : ""}
+        {partner.transform !== null && partner.transform !== "identity"
+          ? `, ${partner.transform.replaceAll("_", " ")}`
+          : ""}
       </span>
       <button type="button" class="keep" onClick={() => state.act("keep")}>
         keep this{keepsThis ? " (proposed)" : ""}

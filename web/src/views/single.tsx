@@ -33,7 +33,11 @@ export function Single({ state }: { state: ReviewState }) {
         </button>
         <span class="soft">wheel to zoom, drag to move; the place stays for the next image</span>
       </div>
-      <div class="stage" data-sample-id={sampleId} data-action={state.columns.meta.actions[state.columns.at("action", row)]}>
+      <div
+        class="stage"
+        data-sample-id={sampleId}
+        data-action={state.columns.meta.actions[state.columns.at("action", row)]}
+      >
         <Zoom src={state.source.imageUrl(sampleId)} alt={state.detail(row)?.image_path ?? ""} />
       </div>
       <div class="strip" role="toolbar" aria-label="images around this one">

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 /** Scale and shift of every picture shown; one for all, so that two pictures of a pair move together. */
 export const zoom = signal({ scale: 1, x: 0, y: 0 });
@@ -10,6 +10,18 @@ export const zoom = signal({ scale: 1, x: 0, y: 0 });
 export function resetZoom(): void {
   zoom.value = { scale: 1, x: 0, y: 0 };
 }
+
+/** Zooms about the middle of the picture; the way by keys. */
+export function zoomBy(factor: number): void {
+  const { scale, x, y } = zoom.value;
+  const next = Math.min(40, Math.max(1, scale * factor));
+  const [dx, dy] = [centre.x * (1 - next / scale), centre.y * (1 - next / scale)];
+  zoom.value =
+    next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: x * (next / scale) + dx, y: y * (next / scale) + dy };
+}
+
+/** Middle of the picture that was drawn last. */
+const centre = { x: 0, y: 0 };
 
 interface Props {
   readonly src: string;
@@ -22,6 +34,10 @@ export function Zoom({ src, alt, over, children }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const drag = useRef<{ x: number; y: number } | null>(null);
   const { scale, x, y } = zoom.value;
+  useLayoutEffect(() => {
+    centre.x = (box.current?.clientWidth ?? 0) / 2;
+    centre.y = (box.current?.clientHeight ?? 0) / 2;
+  });
   const transform = `translate(${x}px, ${y}px) scale(${scale})`;
 
   const onWheel = (event: WheelEvent) => {
@@ -30,9 +46,11 @@ export function Zoom({ src, alt, over, children }: Props) {
     const [px, py] = [event.clientX - rect.left, event.clientY - rect.top];
     const next = Math.min(40, Math.max(1, scale * Math.exp(-event.deltaY / 400)));
     const factor = next / scale;
-    zoom.value = next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: px - (px - x) * factor, y: py - (py - y) * factor };
+    zoom.value =
+      next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: px - (px - x) * factor, y: py - (py - y) * factor };
   };
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: wheel and drag are a shortcut; the keys + and - do the same
     <div
       class="zoom"
       ref={box}

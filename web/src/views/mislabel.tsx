@@ -1,0 +1,106 @@
+// One image whose label is doubted: given against suggested, with the neighbours that argue for each.
+
+import { useEffect } from "preact/hooks";
+import type { Detail, Finding, Neighbour } from "../data/source";
+import type { ReviewState } from "../state";
+import { Arguing } from "./arguing";
+import { Zoom } from "./zoom";
+
+const AHEAD = 5;
+const ARGUING = 6;
+
+export function Mislabel({ state }: { state: ReviewState }) {
+  void state.decisions.revision.value;
+  const { row, cursor, rows } = state;
+  const detail = row.value < 0 ? null : state.detail(row.value);
+  useEffect(() => {
+    state.prefetch(rows.value.subarray(cursor.value, cursor.value + AHEAD));
+  }, [state, rows.value, cursor.value]);
+  if (detail === null) {
+    return <p class="empty">{row.value < 0 ? "no image passes the filter" : "one moment"}</p>;
+  }
+  const finding = detail.findings.find((found) => found.suggested_label !== null);
+  if (finding === undefined) {
+    return (
+      <p class="empty">
+        nothing suggests another label for this image
+        <br />
+        <button type="button" onClick={() => showDoubted(state)}>
+          show the doubted labels alone
+        </button>
+      </p>
+    );
+  }
+  return (
+    <>
+      <Labels state={state} detail={detail} finding={finding} />
+      <div
+        class="stage"
+        data-sample-id={detail.sample_id}
+        data-action={state.columns.meta.actions[state.columns.at("action", row.value)]}
+      >
+        <Zoom src={state.source.imageUrl(detail.sample_id)} alt={detail.image_path} />
+        <div class="arguing">
+          <p>{finding.reason}</p>
+          <Side state={state} label={detail.given_label ?? "none"} near={finding.evidence.against} kind="given" />
+          <Side state={state} label={finding.suggested_label ?? ""} near={finding.evidence.for} kind="suggested" />
+        </div>
+      </div>
+    </>
+  );
+}
+
+interface LabelsProps {
+  readonly state: ReviewState;
+  readonly detail: Detail;
+  readonly finding: Finding;
+}
+
+function Labels({ state, detail, finding }: LabelsProps) {
+  const sure = finding.confidence === null ? "" : ` (${finding.confidence.toFixed(2)})`;
+  return (
+    <div class="tools">
+      <button type="button" class="keep" onClick={() => state.act("keep")}>
+        stays {detail.given_label ?? "without label"} (k)
+      </button>
+      <button type="button" class="relabel" data-testid="accept" onClick={() => state.acceptSuggestion()}>
+        is {finding.suggested_label}
+        {sure} (Enter)
+      </button>
+      <button type="button" class="remove" onClick={() => state.act("remove")}>
+        neither: remove (x)
+      </button>
+      <span class="soft">
+        {(state.cursor.value + 1).toLocaleString()} of {state.rows.value.length.toLocaleString()}
+      </span>
+    </div>
+  );
+}
+
+interface SideProps {
+  readonly state: ReviewState;
+  readonly label: string;
+  readonly near: readonly Neighbour[] | undefined;
+  readonly kind: "given" | "suggested";
+}
+
+function Side({ state, label, near, kind }: SideProps) {
+  return (
+    <section aria-label={`${kind} label`}>
+      <h2>
+        {kind}: <b class={kind === "given" ? "keep" : "relabel"}>{label}</b>
+      </h2>
+      {near === undefined || near.length === 0 ? (
+        <p class="soft">no near image speaks for it</p>
+      ) : (
+        <Arguing title="nearest images with this label" near={near} state={state} shown={ARGUING} />
+      )}
+    </section>
+  );
+}
+
+function showDoubted(state: ReviewState): void {
+  const bit = state.columns.meta.issue_types.indexOf("mislabel");
+  state.setFilter({ issues: 1 << bit });
+  state.moveTo(0);
+}
