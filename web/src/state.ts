@@ -4,7 +4,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { Audit } from "./data/audit";
 import type { Action, Columns } from "./data/columns";
 import { Decisions, type Saying } from "./data/decisions";
-import { chosenRows, decidedTest, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
+import { chosenRows, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
 
 export type View = "grid" | "single" | "pair" | "group" | "mislabel" | "classes" | "batch" | "team" | "map";
@@ -191,13 +191,18 @@ export class ReviewState {
 
   /** Moves back to the nearest image before the cursor that is not decided. */
   backToOpen(): void {
-    const isDecided = decidedTest(this.columns);
+    const rows = this.rows.value;
+    const actions = this.columns.column("action");
+    const tags = this.columns.column("tags");
+    // Ends after some steps, unless a million images on end are decided: then it takes some milliseconds.
     for (let place = this.cursor.value - 1; place >= 0; place--) {
-      if (!isDecided(this.rows.value[place] as number)) {
+      const row = rows[place] as number;
+      if (actions[row] === 0 && tags[row] === 0) {
         this.moveTo(place);
         return;
       }
     }
+    this.tell({ text: "all before this one are decided" });
   }
 
   // --------------------------------------------------------------------------------------------- deciding

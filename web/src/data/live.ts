@@ -74,10 +74,10 @@ export class LiveSource implements Source {
   }
 
   async save(act: Act): Promise<Saved> {
+    // The server takes the time itself.
+    const { time_utc: _, ...said } = act;
     const items = act.items.map(({ sample_id, version }) => ({ sample_id, version }));
     const event_ids = act.items.map((item) => item.event_id);
-    // The server takes its own clock for the time.
-    const { time_utc: _, ...said } = act;
     return saved(await sent("/api/decisions", { ...said, items, event_ids, reviewer: this.reviewer() }));
   }
 

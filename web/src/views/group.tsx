@@ -38,8 +38,8 @@ export function Group({ state }: { state: ReviewState }) {
         <button type="button" class="keep" data-testid="keep-proposed" onClick={() => keepOne(state, proposed)}>
           keep the proposed one (Enter)
         </button>
-        <button type="button" onClick={() => state.act("keep")}>
-          keep all that are selected (k)
+        <button type="button" onClick={() => state.decideMany(rows, { action: "keep" }, "keep")}>
+          keep all
         </button>
         <button type="button" onClick={() => state.nextGroup()}>
           next group (g)

@@ -1,0 +1,77 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { madeMeta, madeStorage } from "../testing/made";
+import { LiveSource } from "./live";
+import { type Act, RefusedError } from "./source";
+
+const act: Act = {
+  batch_id: "b1",
+  items: [{ sample_id: 3, version: 0, event_id: "e1" }],
+  tags_added: [],
+  tags_removed: [],
+  action: "remove",
+  new_label: null,
+  note: "",
+  how: "looked",
+  time_utc: "2026-01-01T00:00:00Z",
+};
+
+let asked: { path: string; headers: Record<string, string>; body: string | undefined }[] = [];
+
+beforeEach(() => {
+  asked = [];
+  vi.stubGlobal("localStorage", madeStorage());
+});
+
+async function opened(status: number, body: unknown): Promise<LiveSource> {
+  const answer = (path: string) => (path === "/api/meta" ? [200, madeMeta(0)] : [status, body]) as [number, unknown];
+  vi.stubGlobal("fetch", async (path: string, given?: { headers?: Record<string, string>; body?: string }) => {
+    asked.push({ path, headers: given?.headers ?? {}, body: given?.body });
+    const [code, words] = answer(path);
+    return new Response(JSON.stringify(words), { status: code });
+  });
+  return LiveSource.open();
+}
+
+test("what is wrong with the act is final and said with the hint; trouble on the way is not", async () => {
+  const refused = await opened(422, { error: "no label 'x'", hint: "take one of cat, dog" });
+  await expect(refused.save(act)).rejects.toThrow(new RefusedError("no label 'x'; take one of cat, dog"));
+  for (const status of [429, 500, 503]) {
+    const error = await (await opened(status, {})).save(act).catch((found: unknown) => found);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(RefusedError);
+  }
+});
+
+test("a stale version comes back as a conflict with what holds now", async () => {
+  const now = { sample_id: 3, version: 2, action: "keep", tags: [], n_reviewers: 1 };
+  const source = await opened(409, { saved: [], conflicts: [now] });
+  expect(await source.save(act)).toEqual({ kind: "conflict", items: [now] });
+});
+
+test("a decision goes out with its event ids, the batch and who made it", async () => {
+  localStorage.setItem("chaffinch.reviewer", "Ada");
+  const source = await opened(200, { saved: [{ sample_id: 3, version: 1 }], conflicts: [] });
+  await source.save(act);
+  const sent = JSON.parse(asked.at(-1)?.body ?? "");
+  expect(sent).toMatchObject({
+    reviewer: "Ada",
+    batch_id: "b1",
+    event_ids: ["e1"],
+    items: [{ sample_id: 3, version: 0 }],
+  });
+  expect(sent.time_utc).toBeUndefined();
+  expect(asked.at(-1)?.headers["X-Reviewer"]).toBe("Ada");
+});
+
+test("a name that no header can hold goes with the decision alone", async () => {
+  localStorage.setItem("chaffinch.reviewer", "Ада");
+  const source = await opened(200, { saved: [], conflicts: [] });
+  await source.save(act);
+  expect(asked.at(-1)?.headers["X-Reviewer"]).toBeUndefined();
+  expect(JSON.parse(asked.at(-1)?.body ?? "").reviewer).toBe("Ада");
+});
+
+test("where there are no vectors nothing is similar", async () => {
+  expect(await (await opened(404, { error: "no vectors" })).similar(3)).toBeNull();
+  expect(await (await opened(200, [{ sample_id: 5, similarity: 0.9 }])).similar(3)).toEqual([5]);
+});

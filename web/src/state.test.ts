@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { Columns } from "./data/columns";
+import { keepOne, keepProposed, proposedKeeper } from "./groups";
+import { ReviewState } from "./state";
+import { MadeSource, madeColumns, madeDetail, madeStorage, manyColumns } from "./testing/made";
+
+/** Of Node, which runs the tests; the page itself has none of it. */
+declare const process: {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  cpuUsage(before?: object): { user: number; system: number };
+  readonly stdout: { write(text: string): void };
+};
+
+beforeEach(() => {
+  vi.stubGlobal("localStorage", madeStorage());
+});
+
+function opened(columns: Columns) {
+  const source = new MadeSource(columns.meta);
+  const state = new ReviewState(columns, source);
+  state.setOrder("name");
+  state.decisions.count();
+  return { columns, source, state };
+}
+
+const actions = (columns: Columns) => [...columns.column("action")];
+
+test("a decision goes on to the next image; a batch stays and can be taken back by its toast", () => {
+  const { state, columns } = opened(madeColumns([{}, {}, {}]));
+  state.act("remove");
+  expect(state.cursor.value).toBe(1);
+  state.move(1, true);
+  state.act("keep");
+  expect(actions(columns)).toEqual([2, 1, 1]);
+  state.undo(state.toast.value?.batchId);
+  expect(actions(columns)).toEqual([2, 0, 0]);
+  expect(state.decisions.nDecided.value).toBe(1);
+});
+
+test("the cursor stays on its image when the filter changes", () => {
+  const { state } = opened(madeColumns([{ issues: 1 }, { issues: 2 }, { issues: 2 }]));
+  state.moveTo(2);
+  state.setFilter({ issues: 2 });
+  expect([state.cursor.value, state.row.value]).toEqual([1, 2]);
+});
+
+test("groups are gone through one by one", () => {
+  const { state } = opened(madeColumns([{}, { group: 4 }, {}, { group: 4 }, { group: 2 }]));
+  state.nextGroup();
+  expect(state.row.value).toBe(1);
+  state.selectGroup();
+  expect([...state.selected.value]).toEqual([1, 3]);
+  state.nextGroup();
+  expect(state.row.value).toBe(4);
+  state.nextGroup();
+  expect(state.row.value).toBe(4);
+});
+
+test("keeping one of a group removes the others with the tag, in one act to take back", () => {
+  const { state, columns } = opened(madeColumns([{ group: 4 }, { group: 4 }, { group: 4 }]));
+  keepOne(state, 1);
+  expect(actions(columns)).toEqual([2, 1, 2]);
+  state.undo();
+  expect(actions(columns)).toEqual([0, 0, 0]);
+});
+
+test("the last of a group cannot be removed where the group is looked at", () => {
+  const { state, columns } = opened(madeColumns([{ group: 4 }, { group: 4, action: 2 }]));
+  state.view.value = "group";
+  state.act("remove");
+  expect(actions(columns)).toEqual([0, 2]);
+  state.view.value = "grid";
+  state.act("remove");
+  expect(actions(columns)).toEqual([2, 2]);
+});
+
+test("proposed is what has most pixels, of equal ones the original", () => {
+  const original = madeDetail(3, { findings: [{ is_original: true } as never] });
+  expect(proposedKeeper([7, 8, 9], [madeDetail(1), madeDetail(2, { width: 200 }), original])).toBe(8);
+  expect(proposedKeeper([7, 8, 9], [madeDetail(1), null, original])).toBe(9);
+  expect(proposedKeeper([7, 8], [madeDetail(1), madeDetail(2)])).toBe(7);
+  const { state, columns } = opened(madeColumns([{}, {}]));
+  keepProposed(state);
+  expect(actions(columns)).toEqual([0, 0]);
+});
+
+test("a decision about a drawn image says that it is of an audit", async () => {
+  const { state, source } = opened(madeColumns([{}, {}]));
+  state.audit.draw([0], 1);
+  state.act("remove");
+  state.act("remove");
+  await Promise.resolve();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(source.acts.map((act) => act.how)).toEqual(["audit", "looked"]);
+});
+
+test("a list is shown in its order, from its first", () => {
+  const { state } = opened(madeColumns([{}, {}, {}]));
+  state.showList([30, 10, 99], "similar");
+  expect([...state.rows.value]).toEqual([2, 0]);
+  expect(state.cursor.value).toBe(0);
+});
+
+describe("at 1.28 million images", () => {
+  const N = 1_281_167;
+  const LIMIT_MS = 2;
+
+  /** CPU milliseconds of one key, of many pressed. */
+  function perKey(press: () => void): number {
+    press();
+    const start = process.cpuUsage();
+    for (let time = 0; time < 200; time++) {
+      press();
+    }
+    const spent = process.cpuUsage(start);
+    return (spent.user + spent.system) / 1000 / 200;
+  }
+
+  test("no key looks through all of them", { timeout: 60_000 }, () => {
+    const { state } = opened(manyColumns(N));
+    const keys: Record<string, () => void> = {
+      act: () => state.act("remove"),
+      tag: () => state.toggleTag("keep"),
+      move: () => state.move(7),
+      undo: () => state.undo(),
+      group: () => state.selectGroup(),
+      nextGroup: () => state.nextGroup(),
+    };
+    const spent = Object.fromEntries(Object.entries(keys).map(([name, press]) => [name, perKey(press)]));
+    for (const [name, ms] of Object.entries(spent)) {
+      expect(ms, `${name} of ${JSON.stringify(spent)}`).toBeLessThan(LIMIT_MS);
+    }
+    if (process.env.SHOW_TIMES !== undefined) {
+      process.stdout.write(`${JSON.stringify(spent)}\n`);
+    }
+  });
+});
