@@ -31,7 +31,10 @@ const ifThere = (view: View, isThere: (meta: Meta) => boolean) => (state: Review
     show(view)(state);
   } else {
     state.tell({
-      text: view === "map" ? "there is no map: run chaffinch embed" : "the team is there on a running server",
+      text:
+        view === "map"
+          ? "there is no map: it is made of vectors (chaffinch scan --embedder, then chaffinch find)"
+          : "the team is there on a running server",
     });
   }
 };

@@ -115,7 +115,9 @@ export class ReviewState {
     const sampleId = this.columns.at("sample_id", this.row.value);
     const similar = await this.source.similar(sampleId).catch(() => null);
     if (similar === null) {
-      this.tell({ text: "no similar images: run chaffinch embed, and review live" });
+      this.tell({
+        text: "nothing to compare it by: it needs vectors (chaffinch scan --embedder) and a running server",
+      });
     } else {
       this.showList([sampleId, ...similar.filter((id) => id !== sampleId)], "similar to this");
     }

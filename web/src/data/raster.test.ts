@@ -12,6 +12,19 @@ test("points are counted where they fall, those outside not at all", () => {
   expect(density(xs, ys, window, size, Uint32Array.of(2))[0]).toBe(0);
 });
 
+test("an image without a place is nowhere, however far the map reaches", () => {
+  const nowhere = Uint16Array.of(65535);
+  const far = { scale: 1 / 65535, x: 0, y: 0 };
+  expect(density(nowhere, nowhere, far, size).every((count) => count === 0)).toBe(true);
+  const all: [number, number][] = [
+    [-9, -9],
+    [9, -9],
+    [9, 9],
+    [-9, 9],
+  ];
+  expect(inside(nowhere, nowhere, far, all, Uint32Array.of(0))).toEqual([]);
+});
+
 test("more points paint more, none leave the ground", () => {
   const pixels = new Uint8ClampedArray(64).fill(0);
   paint(pixels, density(xs, ys, window, size), size, [200, 0, 0], 1);
@@ -24,7 +37,7 @@ test("more points paint more, none leave the ground", () => {
 test("the whole map fits, and zooming leaves the point under the pointer where it is", () => {
   const whole = wholeMap({ width: 800, height: 600 });
   expect(whole.y).toBeGreaterThan(0);
-  expect(65535 * whole.scale + whole.y).toBeLessThan(600);
+  expect(65534 * whole.scale + whole.y).toBeLessThan(600);
   const near = zoomed(whole, 3, 400, 300);
   const at = (w: typeof whole) => (400 - w.x) / w.scale;
   expect(at(near)).toBeCloseTo(at(whole), 6);

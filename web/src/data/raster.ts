@@ -1,6 +1,6 @@
 // Points counted into the pixels of a picture: works at any number of points and needs no graphics card.
 
-/** Which part of the map is shown: map coordinates 0..65535 to pixels. */
+/** Which part of the map is shown: map coordinates 0..65534 to pixels. */
 export interface Window {
   readonly scale: number;
   readonly x: number;
@@ -14,7 +14,9 @@ export interface Size {
 
 type Numbers = ArrayLike<number>;
 
-const MAP_SIDE = 65535;
+const MAP_SIDE = 65534;
+/** Stands in both columns of an image that has no place: it could not be embedded. */
+export const NO_PLACE = 65535;
 const MARGIN_PX = 12;
 
 /** The window in which the whole map is seen. */
@@ -33,6 +35,9 @@ export function density(xs: Numbers, ys: Numbers, window: Window, size: Size, ro
   const n = rows?.length ?? xs.length;
   for (let i = 0; i < n; i++) {
     const row = rows === undefined ? i : (rows[i] as number);
+    if (xs[row] === NO_PLACE) {
+      continue;
+    }
     const px = Math.floor((xs[row] as number) * window.scale + window.x);
     const py = Math.floor((ys[row] as number) * window.scale + window.y);
     if (px >= 0 && px < size.width && py >= 0 && py < size.height) {
@@ -101,7 +106,12 @@ export function inside(
   const right = Math.max(...polygon.map(([x]) => x));
   for (const row of rows) {
     const px = (xs[row] as number) * window.scale + window.x;
-    if (px >= left && px <= right && isInside(polygon, px, (ys[row] as number) * window.scale + window.y)) {
+    if (
+      xs[row] !== NO_PLACE &&
+      px >= left &&
+      px <= right &&
+      isInside(polygon, px, (ys[row] as number) * window.scale + window.y)
+    ) {
       found.push(row);
     }
   }

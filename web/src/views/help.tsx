@@ -92,8 +92,9 @@ export function Help({ state, commands, changed, onChange }: Props) {
 }
 
 function shown(key: string): string {
+  // The key + is also what joins a key and what is held with it.
   return key
-    .split("+")
+    .split(/(?<=.)\+/)
     .map((part) => NAMES[part] ?? part)
     .join(" ");
 }

@@ -3,7 +3,7 @@
 
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { density, inside, paint, type Size, type Window, wholeMap, zoomed } from "../data/raster";
+import { density, inside, NO_PLACE, paint, type Size, type Window, wholeMap, zoomed } from "../data/raster";
 import type { ReviewState } from "../state";
 
 type Point = readonly [number, number];
@@ -169,7 +169,7 @@ function layers(state: ReviewState): { rows: Uint32Array; colour: Rgb }[] {
 /** Marks the image under the cursor. */
 function ring(context: CanvasRenderingContext2D, state: ReviewState, window: Window, colour: string): void {
   const row = state.row.value;
-  if (row < 0) {
+  if (row < 0 || state.columns.at("x", row) === NO_PLACE) {
     return;
   }
   const x = state.columns.at("x", row) * window.scale + window.x;
