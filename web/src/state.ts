@@ -2,7 +2,7 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import { Audit } from "./data/audit";
-import type { Action, Columns } from "./data/columns";
+import { type Action, Columns } from "./data/columns";
 import { Decisions, type Saying } from "./data/decisions";
 import { chosenRows, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
@@ -106,7 +106,7 @@ export class ReviewState {
       this.refresh();
       this.cursor.value = 0;
       this.view.value = "grid";
-      this.tell({ text: `${text}: ${rows.length.toLocaleString()} images` });
+      this.tell({ text: `${text}: ${images(rows.length)}` });
     });
   }
 
@@ -126,6 +126,19 @@ export class ReviewState {
   setReviewer(name: string): void {
     this.reviewer.value = name;
     localStorage.setItem("chaffinch.reviewer", name);
+  }
+
+  /** Shows what the reviewer who has just said their name may see. */
+  async seeAsReviewer(): Promise<void> {
+    if (!this.columns.meta.is_live) {
+      return;
+    }
+    this.decisions.startAnew();
+    const seen = new Columns(this.columns.meta);
+    await this.source.load(seen, () => undefined);
+    this.decisions.showAs(seen);
+    this.details.clear();
+    this.nDetails.value++;
   }
 
   // ------------------------------------------------------------------------------------------ moving about
@@ -281,13 +294,13 @@ export class ReviewState {
       const batchId = this.decisions.decide(rows, saying, link);
       this.nDecidedHere.value += rows.length;
       this.selected.value = new Set();
-      this.tell({ text: `${words}: ${rows.length.toLocaleString()} images`, batchId });
+      this.tell({ text: `${words}: ${images(rows.length)}`, batchId });
     });
   }
 
   undo(batchId?: string): void {
     const n = this.decisions.undo(batchId);
-    this.tell({ text: n === 0 ? "nothing to take back" : `taken back: ${n.toLocaleString()} images` });
+    this.tell({ text: n === 0 ? "nothing to take back" : `taken back: ${images(n)}` });
   }
 
   tell(toast: Toast): void {
@@ -351,4 +364,9 @@ export class ReviewState {
     }
     this.nDetails.value++;
   }
+}
+
+/** A number of images in words. */
+function images(n: number): string {
+  return n === 1 ? "1 image" : `${n.toLocaleString()} images`;
 }

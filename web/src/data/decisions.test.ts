@@ -151,3 +151,27 @@ test("news of others is shown; older news than what was just said here is not", 
   expect(said(2)).toEqual([KEEP, 0, 2]);
   expect(decisions.nDecided.value).toBe(3);
 });
+
+test("for another reviewer the columns show what they may see, but what was just said here stays", () => {
+  const { decisions, columns, said } = made();
+  decisions.startAnew();
+  decisions.decide([0], { action: "remove" });
+  const seen = madeColumns([{ version: 3 }, { version: 4 }, { action: KEEP, version: 2 }]);
+  decisions.showAs(seen);
+  expect([said(0), said(1), said(2)]).toEqual([
+    [REMOVE, 0, 1],
+    [NONE, 0, 4],
+    [KEEP, 0, 2],
+  ]);
+  expect(decisions.nDecided.value).toBe(2);
+  expect(columns.nLoaded).toBe(3);
+});
+
+test("another reviewer cannot take back what was saved for the one before", async () => {
+  const { decisions, said } = made();
+  decisions.decide([0], { action: "remove" });
+  await settled();
+  decisions.startAnew();
+  expect(decisions.undo()).toBe(0);
+  expect(said(0)[0]).toBe(REMOVE);
+});

@@ -112,6 +112,29 @@ export class Decisions {
     this.takeIn(items.filter((item) => item.version > this.columns.at("version", this.columns.row(item.sample_id))));
   }
 
+  /** Starts anew for another reviewer: what was said before is theirs to take back. Acts under way are kept. */
+  startAnew(): void {
+    if (this.state.value.kind === "saved") {
+      this.done.length = 0;
+      this.histories.clear();
+    }
+  }
+
+  /** Shows what another reviewer may see, but of rows about which this page has said something since. */
+  showAs(seen: Columns): void {
+    for (const name of ["action", "tags", "n_reviewers", "version"]) {
+      const from = seen.column(name);
+      const to = this.columns.column(name);
+      for (let row = 0; row < seen.nLoaded; row++) {
+        if ((this.histories.get(row)?.acts.length ?? 0) === 0) {
+          to[row] = from[row] as number;
+        }
+      }
+    }
+    this.count();
+    this.revision.value++;
+  }
+
   /** Counts what is decided; once after loading, then each change keeps the count. */
   count(): void {
     const actions = this.columns.column("action");

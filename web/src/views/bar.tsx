@@ -1,7 +1,7 @@
 // The bar at the top: what is shown and in which order, how far the reviewer has come, whether all is saved.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { isKept, OfflineSource } from "../data/offline";
 import type { Order } from "../data/rows";
 import type { ReviewState, View } from "../state";
@@ -38,8 +38,18 @@ function views(state: ReviewState): readonly (readonly [View, string])[] {
 
 export function Bar({ state }: { state: ReviewState }) {
   const { meta } = state.columns;
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // The bar grows where its words need more lines; the side panels of a narrow window begin below it.
+    const element = bar.current as HTMLElement;
+    const observer = new ResizeObserver(() => {
+      document.documentElement.style.setProperty("--bar", `${element.offsetHeight}px`);
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
   return (
-    <header class="bar">
+    <header class="bar" ref={bar}>
       <h1>{meta.dataset}</h1>
       <DrawerButton state={state} drawer="filter" name="filter" />
       <nav class="views" aria-label="views">
@@ -195,6 +205,7 @@ function Reviewer({ state }: { state: ReviewState }) {
       aria-label="your name"
       value={state.reviewer.value}
       onInput={(event) => state.setReviewer(event.currentTarget.value)}
+      onChange={() => void state.seeAsReviewer()}
     />
   );
 }

@@ -129,7 +129,7 @@ function Tile({ state, place, x, y, width }: TileProps) {
       }}
     >
       <div class="frame">
-        <img src={state.source.thumbUrl(sampleId)} alt="" decoding="async" draggable={false} />
+        <img src={state.source.thumbUrl(sampleId)} alt="" decoding="async" draggable={false} onError={hide} />
         {action !== "none" && <span class={`mark ${action}`}>{action}</span>}
         <span class="words">
           <b>{label}</b>
@@ -139,4 +139,9 @@ function Tile({ state, place, x, y, width }: TileProps) {
       </div>
     </div>
   );
+}
+
+/** Of a broken file there is no picture, and the browser's mark for that says nothing more. */
+function hide(event: Event): void {
+  (event.currentTarget as HTMLElement).style.visibility = "hidden";
 }

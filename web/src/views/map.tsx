@@ -18,6 +18,15 @@ const BY_TYPE: readonly Rgb[] = [
   [194, 24, 91],
   [25, 118, 210],
   [158, 120, 0],
+  [96, 125, 34],
+  [84, 84, 84],
+  [0, 172, 193],
+  [121, 85, 72],
+  [233, 30, 99],
+  [63, 81, 181],
+  [141, 110, 160],
+  [183, 28, 28],
+  [46, 125, 50],
 ];
 
 /** What is in colour: all that is shown, or each issue type by itself. */
@@ -88,6 +97,7 @@ export function MapView({ state }: { state: ReviewState }) {
           />{" "}
           colour by finding
         </label>
+        {isByType.value && <Legend state={state} />}
         {state.filter.value.rows !== undefined && (
           <>
             <button type="button" onClick={() => (state.view.value = "grid")}>
@@ -128,6 +138,21 @@ export function MapView({ state }: { state: ReviewState }) {
   );
 }
 
+function Legend({ state }: { state: ReviewState }) {
+  return (
+    <span class="legend">
+      {layers(state).map(({ rows, colour }, type) =>
+        rows.length === 0 ? null : (
+          <span key={state.columns.meta.issue_types[type]}>
+            <i style={{ background: `rgb(${colour.join(" ")})` }} />
+            {state.columns.meta.issue_types[type]?.replaceAll("_", " ")}
+          </span>
+        ),
+      )}
+    </span>
+  );
+}
+
 function choose(state: ReviewState, rows: readonly number[]): void {
   if (rows.length > 0) {
     state.setFilter({ rows: new Set(rows) });
@@ -138,7 +163,7 @@ function choose(state: ReviewState, rows: readonly number[]): void {
 function draw(canvas: HTMLCanvasElement, state: ReviewState, window: Window, size: Size): void {
   canvas.width = size.width;
   canvas.height = size.height;
-  const context = canvas.getContext("2d") as CanvasRenderingContext2D;
+  const context = canvas.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
   const style = getComputedStyle(canvas);
   context.fillStyle = style.backgroundColor;
   context.fillRect(0, 0, size.width, size.height);

@@ -76,7 +76,7 @@ function Disputes({ state, disputes }: { state: ReviewState; disputes: readonly 
                       {dispute.key}
                     </button>
                   </td>
-                  <td>{dispute.verdicts.map((verdict) => `${verdict.reviewer}: ${verdict.action}`).join(", ")}</td>
+                  <td>{whoSaysWhat(dispute)}</td>
                   <td class={dispute.proposed ?? "soft"}>{dispute.proposed ?? "none"}</td>
                 </tr>
               ))}
@@ -144,6 +144,11 @@ function Reviewers({ agreement }: { agreement: Agreement }) {
       </table>
     </section>
   );
+}
+
+function whoSaysWhat(dispute: Dispute): string {
+  const words = dispute.verdicts.map((verdict) => `${verdict.reviewer}: ${verdict.action}`);
+  return words.length === 0 ? "shown once you have decided" : words.join(", ");
 }
 
 function shown(value: number | null): string {
