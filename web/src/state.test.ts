@@ -99,6 +99,9 @@ test("a list is shown in its order, from its first", () => {
   state.showList([30, 10, 99], "similar");
   expect([...state.rows.value]).toEqual([2, 0]);
   expect(state.cursor.value).toBe(0);
+  state.setFilter({ rows: undefined as never });
+  expect(state.order.value).toBe("value");
+  expect(state.rows.value).toHaveLength(3);
 });
 
 describe("at 1.28 million images", () => {

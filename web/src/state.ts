@@ -65,6 +65,9 @@ export class ReviewState {
   /** Applies filter and order anew; the cursor stays on its image where that is still there. */
   refresh(): void {
     const before = this.row.value;
+    if (this.filter.value.rows === undefined && this.order.value === "listed") {
+      this.order.value = "value";
+    }
     const rows = chosenRows(this.columns, this.filter.value, this.order.value);
     this.groups = groupIndex(this.columns, rows);
     if (this.nIndexed !== this.columns.nLoaded) {

@@ -9,8 +9,11 @@ import type { ReviewState } from "../state";
 type Point = readonly [number, number];
 type Rgb = readonly [number, number, number];
 
-/** Below so many images each is drawn larger. */
-const FEW = 30_000;
+/** Up to so many images each is drawn so many pixels wide. */
+const DOTS: readonly (readonly [number, number])[] = [
+  [3_000, 5],
+  [30_000, 3],
+];
 const BY_TYPE: readonly Rgb[] = [
   [230, 97, 0],
   [93, 58, 155],
@@ -170,7 +173,7 @@ function draw(canvas: HTMLCanvasElement, state: ReviewState, window: Window, siz
   const picture = context.getImageData(0, 0, size.width, size.height);
   const { columns } = state;
   const [xs, ys] = [columns.column("x").subarray(0, columns.nLoaded), columns.column("y").subarray(0, columns.nLoaded)];
-  const dot = columns.nLoaded < FEW ? 3 : 1;
+  const dot = DOTS.find(([most]) => columns.nLoaded <= most)?.[1] ?? 1;
   paint(picture.data, density(xs, ys, window, size), size, [128, 136, 148], dot);
   for (const { rows, colour } of layers(state)) {
     paint(picture.data, density(xs, ys, window, size, rows), size, colour, dot);
