@@ -7,7 +7,7 @@ The workspace is that of benchmarks/resolve_scale.py: one image in eight has a f
 pictures (the server answers 404 for each, which costs the page a request all the same). The server runs as a
 process; chromium has no GPU, so painting is in software. `first page` is the time until the first tiles are
 there, `key to DOM` from the key event until script, layout and style that it caused are done, `key to
-painted` until the frame after. The offline file holds the 5,000 images most worth looking at, measured likewise.
+painted` until the frame after. The offline file holds the 5,000 images most worth looking at.
 """
 
 from __future__ import annotations
