@@ -314,22 +314,24 @@ class _PairIndex:
         for scope, method in scopes(generation):
             pairs = read_pairs(folder, generation, scope=scope, method=method)
             self._methods.append(method)
-            for block in expand_pairs(pairs, sides(folder, generation, scope)):
-                if n_left <= 0:
-                    return
+            blocks = expand_pairs(pairs, sides(folder, generation, scope))
+            while n_left > 0 and (block := next(blocks, None)) is not None:
                 n_left -= len(block.edge)
-                words = transforms_of(pairs, block)
-                known = {word: code for code, word in enumerate(self._words)}
-                for word in dict.fromkeys(words):
-                    known.setdefault(word, len(known))
-                self._words = list(known)
                 yield (
                     block.sample_a,
                     block.sample_b,
                     pairs.similarity[block.edge],
                     np.full(len(block.edge), len(self._methods) - 1),
-                    np.array([known[word] for word in words], dtype=np.int64),
+                    self._codes(transforms_of(pairs, block)),
                 )
+
+    def _codes(self, words: Sequence[str]) -> np.ndarray:
+        """Return the code of each word; new words get new codes."""
+        known = {word: code for code, word in enumerate(self._words)}
+        for word in dict.fromkeys(words):
+            known.setdefault(word, len(known))
+        self._words = list(known)
+        return np.array([known[word] for word in words], dtype=np.int64)
 
     def of(self, sample_id: int) -> list[dict[str, Any]]:
         """Return the partners of a sample, each once, the strongest first."""

@@ -118,9 +118,8 @@ def _others(details: Sequence[Mapping[str, Any]], ids: Sequence[int]) -> list[in
 def _pictures(data: ReviewData, ids: Sequence[int]) -> Iterator[tuple[str, str]]:
     for start in range(0, len(ids), PICTURES_PER_READ):
         some = ids[start : start + PICTURES_PER_READ]
-        for sample_id, thumbnail in zip(some, data.thumbnails.encoded(some), strict=True):
-            if thumbnail is not None:
-                yield str(sample_id), base64.b64encode(thumbnail).decode()
+        found = zip(some, data.thumbnails.encoded(some), strict=True)
+        yield from ((str(i), base64.b64encode(data).decode()) for i, data in found if data is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def create_app(board: Board, *, page: str, access: Access) -> FastAPI:
     app.middleware("http")(guarded(access, content_policy(page)))
     app.add_exception_handler(ChaffinchError, _refused)
     _add_data_routes(app, board, page=page, access=access)
+    _add_sample_routes(app, board)
     _add_image_routes(app, board)
     _add_decision_routes(app, board)
     add_team_routes(app, board)
@@ -92,6 +93,10 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
         board.refresh()
         values = {**data.columns.values, **board.columns(viewer_of(request))}
         return Response(part_bytes(values, part), media_type="application/octet-stream")
+
+
+def _add_sample_routes(app: FastAPI, board: Board) -> None:
+    data = board.data
 
     @app.get("/api/samples")
     def samples(request: Request, offset: Offset = 0, limit: Limit = 100) -> SamplePage:

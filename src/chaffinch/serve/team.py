@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -44,58 +45,65 @@ def add_team_routes(app: FastAPI, board: Board) -> None:
     @app.get("/api/agreement")
     def agreement() -> TeamOut:
         board.refresh()
-        report = report_of(board.states())
-        return TeamOut(
-            action=_estimate(report.action),
-            tags={tag: _estimate(estimate) for tag, estimate in report.tags.items()},
-            reviewers=[
-                ReviewerOut(
-                    reviewer=figures.reviewer,
-                    n_subjects=figures.n_subjects,
-                    n_shared=figures.n_shared,
-                    agreement=_number(figures.agreement),
-                )
-                for figures in report.reviewers
-            ],
-            n_disputes=len(report.disputes),
-        )
+        return _team(board)
 
     @app.get("/api/disputes")
     def disputes(request: Request) -> DisputesOut:
         board.refresh()
-        viewer = viewer_of(request)
-        found = report_of(board.states()).disputes
-        ids = board.data.ids_of_keys([dispute.key for dispute in found]).tolist()
-        return DisputesOut(
-            disputes=[
-                DisputeOut(
-                    sample_id=sample_id,
-                    key=dispute.key,
-                    verdicts=[VerdictOut(**said) for said in board.verdicts(sample_id, viewer)],
-                    proposed=dispute.proposed,
-                )
-                for dispute, sample_id in zip(found, ids, strict=True)
-                if sample_id >= 0
-            ]
-        )
+        return _disputes(board, viewer_of(request))
 
     @app.post("/api/leases")
     def lease(wanted: LeaseIn, request: Request) -> LeaseOut:
-        reviewer = viewer_of(request) or wanted.reviewer
-        granted, held = leases.take(wanted.sample_ids, reviewer)
-        others = [
-            LeaseHeld(sample_id=h.sample_id, reviewer=h.reviewer, seconds_left=h.seconds_left) for h in held
-        ]
-        return LeaseOut(granted=granted, held=others)
+        granted, held = leases.take(wanted.sample_ids, viewer_of(request) or wanted.reviewer)
+        return LeaseOut(granted=granted, held=[LeaseHeld(**asdict(lease)) for lease in held])
 
     @app.get("/api/manifest.csv", response_class=Response)
     def manifest() -> Response:
-        with TemporaryDirectory() as folder:
-            files = write_artifacts(resolve(board.data.root), Path(folder))
-            text = next(file for file in files if file.name.endswith("_manifest.csv")).read_bytes()
         name = f"{board.data.generation.dataset}_final_cleaning_manifest.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(_manifest(board), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _team(board: Board) -> TeamOut:
+    report = report_of(board.states())
+    return TeamOut(
+        action=_estimate(report.action),
+        tags={tag: _estimate(estimate) for tag, estimate in report.tags.items()},
+        reviewers=[
+            ReviewerOut(
+                reviewer=figures.reviewer,
+                n_subjects=figures.n_subjects,
+                n_shared=figures.n_shared,
+                agreement=_number(figures.agreement),
+            )
+            for figures in report.reviewers
+        ],
+        n_disputes=len(report.disputes),
+    )
+
+
+def _disputes(board: Board, viewer: str | None) -> DisputesOut:
+    found = report_of(board.states()).disputes
+    ids = board.data.ids_of_keys([dispute.key for dispute in found]).tolist()
+    return DisputesOut(
+        disputes=[
+            DisputeOut(
+                sample_id=sample_id,
+                key=dispute.key,
+                verdicts=[VerdictOut(**said) for said in board.verdicts(sample_id, viewer)],
+                proposed=dispute.proposed,
+            )
+            for dispute, sample_id in zip(found, ids, strict=True)
+            if sample_id >= 0
+        ]
+    )
+
+
+def _manifest(board: Board) -> bytes:
+    """Return the final manifest as of now."""
+    with TemporaryDirectory() as folder:
+        files = write_artifacts(resolve(board.data.root), Path(folder))
+        return next(file for file in files if file.name.endswith("_manifest.csv")).read_bytes()
 
 
 def add_finding_routes(app: FastAPI, board: Board) -> None:

@@ -44,7 +44,9 @@ export function Help({ state, commands, changed, onChange }: Props) {
           event.preventDefault();
           onChange(event.key === "Escape" ? changed : { ...changed, [waiting.value]: [spelled(event)] });
           waiting.value = null;
-        } else if (event.key === "?") {
+        } else if (event.key === "?" || event.key === "Escape") {
+          // Not left to the browser, which tells of the closing only later: the next key is for the page.
+          event.preventDefault();
           state.isHelpOpen.value = false;
         }
       }}
