@@ -152,14 +152,19 @@ def verify(
 
 def _print_report(report: VerifyReport) -> None:
     say(f"{report.folder}")
-    say(f"{counted(report.n_pictures, 'picture')} left")
-    if report.searched:
+    if report.n_pictures:
+        say(f"{counted(report.n_pictures, 'picture')} left")
+    else:
+        say(f"{counted(report.record.n_samples - report.record.n_removed, 'image')} left")
+    if report.has_seen_pictures:
         _print_pairs(report)
     if report.faults:
         say(counted(len(report.faults), "fault"))
         _print_some(list(report.faults))
     else:
         say(f"all files as they were written, {report.record.n_samples:,} images accounted for")
+    if not report.has_seen_pictures:
+        say("nothing about pictures could be proven: none could be read")
     for words in report.not_repeated:
         hint(f"warning: not searched again: {words}")
     if not report.record.searches:

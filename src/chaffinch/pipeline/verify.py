@@ -57,6 +57,12 @@ class VerifyReport:
     """Searches that could not be made again, in words."""
 
     @property
+    def has_seen_pictures(self) -> bool:
+        """Whether the pictures were read: not where lists are all there is, and their source is out of reach."""
+        is_empty = self.record.n_samples == self.record.n_removed
+        return bool(self.searched) and (self.n_pictures > 0 or is_empty)
+
+    @property
     def unwaived(self) -> list[ResidualPair]:
         """Leaks that are left and that no person keeps."""
         return [leak for leak in self.leaks if leak.waived_by is None]
@@ -92,7 +98,7 @@ def verify(folder: Path, *, workers: int = 0, progress: Progress | None = None) 
     pictures, said = _tables(folder, record, faults)
     faults += list_faults(folder, record, said, pictures=pictures)
     release = Release(folder, record, pictures, frozenset(said.removed_keys))
-    result = _Searches(release, [], [], [], [], not_repeated(record))
+    result = _Searches(release, [], [], {}, {}, not_repeated(record))
     settings = ScanSettings(measure=MeasureSettings(level="hashes"), workers=workers)
     for form in release.forms():
         with TemporaryDirectory(prefix="chaffinch-verify-") as name:
@@ -103,8 +109,8 @@ def verify(folder: Path, *, workers: int = 0, progress: Progress | None = None) 
         len(pictures) if result.n_pictures is None else result.n_pictures,
         tuple(dict.fromkeys([*faults, *result.faults])),
         searched=tuple(result.searched),
-        leaks=tuple(result.leaks),
-        copies=tuple(result.copies),
+        leaks=tuple(result.leaks.values()),
+        copies=tuple(result.copies.values()),
         not_repeated=tuple(result.left_out),
     )
 
@@ -116,8 +122,9 @@ class _Searches:
     release: Release
     faults: list[str]
     searched: list[str]
-    leaks: list[ResidualPair]
-    copies: list[ResidualPair]
+    leaks: dict[tuple[str, str], ResidualPair]
+    """By keys: a pair that several forms hold is one pair, named as in the first."""
+    copies: dict[tuple[str, str], ResidualPair]
     left_out: list[str]
     n_pictures: int | None = None
 
@@ -136,8 +143,10 @@ class _Searches:
         if self.n_pictures is None:
             self.n_pictures = sum(one.is_there for one in shown)
         if form is not None:
-            self.leaks += residual_leaks(form, self.release.record, progress)
-            self.copies += residual_copies(form, self.release.record, progress)
+            for leak in residual_leaks(form, self.release.record, progress):
+                self.leaks.setdefault(leak.keys, leak)
+            for copy in residual_copies(form, self.release.record, progress):
+                self.copies.setdefault(copy.keys, copy)
 
 
 # -------------------------------------------------------------------------------------------------- faults

@@ -23,6 +23,8 @@ NOT_REPEATED = "semantic"
 class ResidualPair:
     """Two pictures of a release that are the same."""
 
+    keys: tuple[str, str]
+    """Their keys, or what they are called where the release's table has none; sorted."""
     first: str
     """Path of the one, below the release; of a leak, of that in the first split."""
     second: str
@@ -89,4 +91,5 @@ def _named(
         pictures = (form.shown[a].picture, form.shown[b].picture)
         keys = [picture.key for picture in pictures if picture is not None]
         who = next((waivers[key] for key in keys if key in waivers), None)
-        yield ResidualPair(names[a], names[b], tuple(sorted(methods)), who)
+        known = [p.key if p else name for p, name in zip(pictures, (names[a], names[b]), strict=True)]
+        yield ResidualPair((min(known), max(known)), names[a], names[b], tuple(sorted(methods)), who)

@@ -188,3 +188,26 @@ def test_apply__colliding_ids_lose_no_innocent_row(
     removed = {int(line) for line in (out / "birds_removal_list.txt").read_text().split()}
     assert removed == {10}
     assert (out / "birds_val_removal_list.txt").read_text() == "4\n"
+
+
+def test_verify__counts_a_pair_once_whatever_the_forms(shell: Any, tmp_path: Path) -> None:
+    for key in ("train/cat/a.png", "val/cat/v.png", "train/cat/b.png", "train/cat/copy.png"):
+        shell("tag", "--ids", key, "--action", "keep", "--reviewer", "Saeed")
+    shell("apply", "--to", tmp_path / "out", "--as", "lists,folder,hf,filelist")
+    text = shell("verify")
+    assert "\n1 leak waived by a person\n  images/train/cat/a.png = images/val/cat/v.png, by Saeed\n" in text
+    assert "\n2 duplicates kept on purpose\n  images/train/cat/a.png = images/val/cat/v.png: " in text
+
+
+def test_verify__of_images_that_nobody_read_says_that_nothing_is_proven(
+    tmp_path: Path, shell_for: Callable[..., Any]
+) -> None:
+    media = [{"media_id": n, "file_path": f"{n}.jpg", "metadata_items": []} for n in "abc"]
+    (tmp_path / "e.json").write_text(json.dumps({"info": {"dataset": "far"}, "media_items": media}))
+    run = shell_for(tmp_path / "ws")
+    run("import", "visual-layer", tmp_path / "e.json")
+    run("apply", "--to", tmp_path / "out", "--as", "lists")
+    text = run("verify")
+    assert "3 images left\n" in text
+    assert "nothing about pictures could be proven: none could be read" in text
+    assert "residual" not in text
