@@ -58,7 +58,7 @@ class VerifyReport:
 
     @property
     def has_seen_pictures(self) -> bool:
-        """Whether the pictures were read: not where lists are all there is, and their source is out of reach."""
+        """Whether the pictures were read: not those of lists whose source is out of reach."""
         is_empty = self.record.n_samples == self.record.n_removed
         return bool(self.searched) and (self.n_pictures > 0 or is_empty)
 
