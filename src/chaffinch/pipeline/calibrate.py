@@ -26,6 +26,7 @@ from chaffinch.pipeline.columns import load_columns
 from chaffinch.pipeline.embedders import open_embedder
 from chaffinch.pipeline.own_vectors import PREFIX as OWN_VECTORS
 from chaffinch.pipeline.progress import Progress, Silent
+from chaffinch.pipeline.usable_vectors import UsableVectors, usable_vectors
 from chaffinch.report.calibration_page import write_calibration_page
 from chaffinch.settings import MeasureSettings
 from chaffinch.storage.findings import SCOPE_DUPLICATES, read_pairs, scopes
@@ -37,9 +38,6 @@ from chaffinch.storage.schema import REF_FIELDS, refs_from
 from chaffinch.storage.vectors import (
     EMBEDDERS,
     EmbedderInfo,
-    embedder_info,
-    has_vector,
-    read_vectors,
     unit_rows,
 )
 
@@ -88,15 +86,14 @@ def calibrate(
         raise UsageError(f"the share must be at least 0 and below 1, got {max_false_share}")
     folder, progress = WorkspaceFolder(root), progress or Silent()
     generation = folder.published()
-    info = _known(folder, generation, embedder)
-    vectors = read_vectors(folder, generation, info.name)
+    usable = _usable(folder, generation, embedder)
+    info, rows = usable.info, usable.sample_ids
     rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(has_vector(vectors))
     if len(rows) < MIN_IMAGES:
         raise WorkspaceError(f"has {len(rows)} vectors, too few to learn from", where=str(root))
     progress.stage("looking for the nearest strangers", total=None, unit="images")
-    strangers = _strangers(folder, generation, vectors, np.sort(_some(rows, N_ASKED, rng)))
-    originals = _Originals(folder, generation, vectors, _some(rows, n_copied, rng))
+    strangers = _strangers(folder, generation, usable, np.sort(_some(rows, N_ASKED, rng)))
+    originals = _Originals(folder, generation, usable.vectors, _some(rows, n_copied, rng))
     copies = originals.copies(open_embedder(info.spec), rng=rng, progress=progress)
     found = choose(copies, strangers, max_false_share=max_false_share)
     _keep(root, info, found.threshold)
@@ -107,29 +104,32 @@ def _some(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.choice(rows, min(n, len(rows)), replace=False)
 
 
-def _known(folder: WorkspaceFolder, generation: Generation, embedder: str | None) -> EmbedderInfo:
-    info = embedder_info(generation, embedder)
-    if info is None:
+def _usable(folder: WorkspaceFolder, generation: Generation, embedder: str | None) -> UsableVectors:
+    usable = usable_vectors(folder, generation, embedder)
+    if usable is None:
         raise WorkspaceError(
             f"has no vectors{f' of {embedder!r}' if embedder else ''}",
             where=str(folder.root),
             hint=f"chaffinch scan SOURCE -w {folder.root} --embedder {embedder or 'NAME'}",
         )
+    info = usable.info
     if not info.spec or info.spec.startswith(OWN_VECTORS):
         raise WorkspaceError(
             f"has the vectors of {info.name!r} without what makes them, so no copies can be embedded",
             where=str(folder.root),
             hint="name a threshold where you search: --semantic-threshold",
         )
-    return info
+    return usable
 
 
 def _strangers(
-    folder: WorkspaceFolder, generation: Generation, vectors: np.ndarray, rows: np.ndarray
+    folder: WorkspaceFolder, generation: Generation, usable: UsableVectors, rows: np.ndarray
 ) -> np.ndarray:
     """Return the cosine of each row with its nearest image that is no known copy of it."""
-    graph = knn_graph(vectors, k=min(NEAREST, len(vectors)), queries=rows)
-    asked = np.zeros(len(vectors), dtype=bool)
+    ids = usable.sample_ids
+    graph = knn_graph(usable.own(), k=min(NEAREST, len(ids)), queries=np.searchsorted(ids, rows))
+    neighbours = np.where(graph.neighbours >= 0, ids[graph.neighbours], -1)
+    asked = np.zeros(generation.n_samples, dtype=bool)
     asked[rows] = True
     known: set[tuple[int, int]] = set()
     for block in _known_copies(folder, generation):
@@ -138,7 +138,7 @@ def _strangers(
     is_stranger = np.array(
         [
             [other >= 0 and (min(row, other), max(row, other)) not in known for other in others]
-            for row, others in zip(rows.tolist(), graph.neighbours.tolist(), strict=True)
+            for row, others in zip(rows.tolist(), neighbours.tolist(), strict=True)
         ]
     )
     # Where all that is near is a known copy, the nearest stranger is farther than the last of them.

@@ -11,11 +11,11 @@ from chaffinch.detect.clusters import N_NEIGHBOURS, Clusters, cluster_samples
 from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.pipeline.usable_vectors import usable_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.clusters import write_clusters
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
-from chaffinch.storage.vectors import embedder_info, has_vector, read_vectors
 
 
 def find_clusters(root: Path, settings: FindSettings, progress: Progress) -> StepReport:
@@ -34,12 +34,12 @@ def find_clusters(root: Path, settings: FindSettings, progress: Progress) -> Ste
     folder.published()
     with writer_lock(root):
         generation = folder.published()
-        info = embedder_info(generation, settings.embedder)
-        if info is None:
+        usable = usable_vectors(folder, generation, settings.embedder)
+        if usable is None:
             return lacks_vectors(root)
-        sample_ids = np.flatnonzero(has_vector(read_vectors(folder, generation, info.name)))
+        sample_ids = usable.sample_ids
         progress.stage("clustering", total=None, unit="images")
-        graph = neighbour_graph(folder, generation, info.name, rows=sample_ids, k=N_NEIGHBOURS)
+        graph = neighbour_graph(folder, generation, usable.info.name, rows=sample_ids, k=N_NEIGHBOURS)
         found = cluster_samples(graph.neighbours, graph.similarity)
         _publish(folder, generation, found, sample_ids)
     figures = {"clusters": found.n_clusters, "images in them": int((found.cluster >= 0).sum())}

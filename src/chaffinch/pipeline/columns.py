@@ -45,6 +45,13 @@ def _fixed_lists(column: pa.FixedSizeListArray) -> np.ndarray:
     return numbers.astype(np.uint64).reshape(-1, len(ORIENTATIONS))
 
 
+def load_is_ok(folder: WorkspaceFolder, generation: Generation) -> np.ndarray:
+    """Return shape (n_samples,), bool: whether each image is there and decodes."""
+    batches = folder.batches(generation, "samples", columns=["outcome"])
+    parts = [pc.equal(batch.column(0), "ok").to_numpy(zero_copy_only=False) for batch in batches]
+    return np.concatenate(parts)
+
+
 def load_splits(folder: WorkspaceFolder, generation: Generation) -> tuple[np.ndarray, list[str]]:
     """Return shape (n_samples,), int16: the split of each sample, and the names of the splits."""
     names: dict[str, int] = {}

@@ -51,7 +51,7 @@ class EmbedReport:
     embedder: str
     """Its name."""
     n_vectors: int
-    """Samples that are embedded now."""
+    """Images that are there and embedded now."""
     n_without: int
     """Images that decoded and are not: they have changed since they were scanned."""
     warnings: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def embed_rest(
         generation = publish_vectors(folder, generation, info, contents=contents)
     has = fresh_rows(folder, generation, info, contents=contents)
     n_without = int((contents.is_ok & ~has).sum())
-    return generation, EmbedReport(info.name, int(has.sum()), n_without, embedder.warnings)
+    return generation, EmbedReport(info.name, int((contents.is_ok & has).sum()), n_without, embedder.warnings)
 
 
 def publish_vectors(

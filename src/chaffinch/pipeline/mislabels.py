@@ -19,18 +19,19 @@ from chaffinch.detect.label_issues import JudgedLabels, label_rows
 from chaffinch.detect.mislabels import MIN_CLASS_IMAGES, N_NEIGHBOURS, flag_labels, score_labels
 from chaffinch.detect.ridge import LabelledVectors
 from chaffinch.detect.sample_texts import read_texts
-from chaffinch.pipeline.columns import load_labels
+from chaffinch.pipeline.columns import load_is_ok, load_labels
 from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.pred_probs import link_pred_probs
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.pipeline.usable_vectors import UsableVectors, usable_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.confusion import CONFUSION, CONFUSION_SCHEMA
 from chaffinch.storage.findings import SCOPE_MISLABELS, write_issues
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import AMBIGUOUS_CLASS, MISLABEL, IssueRows
 from chaffinch.storage.lock import writer_lock
-from chaffinch.storage.vectors import embedder_info, has_vector, read_vectors
+from chaffinch.storage.vectors import read_vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,17 +77,16 @@ def find_mislabels(root: Path, settings: FindSettings, progress: Progress) -> St
         if settings.pred_probs is not None:
             found = _by_probabilities(folder, generation, Path(settings.pred_probs))
         else:
-            info = embedder_info(generation, settings.embedder)
-            if info is None:
+            usable = usable_vectors(folder, generation, settings.embedder)
+            if usable is None:
                 return lacks_vectors(root)
-            vectors = read_vectors(folder, generation, info.name)
-            samples = labelled_samples(*load_labels(folder, generation), has_vector(vectors))
+            samples = labelled_samples(*load_labels(folder, generation), usable)
             if len(samples.classes) < 2:
                 return StepReport(
                     figures=samples.left_out,
                     left_out=f"there are not two labels with at least {MIN_CLASS_IMAGES} images each",
                 )
-            found = _by_vectors(folder, generation, info.name, samples=samples)
+            found = _by_vectors(folder, generation, usable.info.name, samples=samples)
         _publish(folder, generation, found)
     return StepReport(
         n_flagged={kind: found.rows.issue_type.count(kind) for kind in (MISLABEL, AMBIGUOUS_CLASS)},
@@ -114,7 +114,7 @@ def _by_probabilities(folder: WorkspaceFolder, generation: Generation, path: Pat
     kept = np.flatnonzero(labels >= 0)
     values = probs.values if len(kept) == len(labels) else probs.values[kept]
     reasons = {
-        "without predicted probabilities": generation.n_samples - len(labels),
+        "without predicted probabilities": int(load_is_ok(folder, generation).sum()) - len(labels),
         "without a label among the predicted ones": len(labels) - len(kept),
     }
     samples = LabelledSamples(
@@ -137,14 +137,16 @@ def _by_probabilities(folder: WorkspaceFolder, generation: Generation, path: Pat
     return _Findings(samples, rows, pairs, CONFIDENT)
 
 
-def labelled_samples(codes: np.ndarray, labels: Sequence[str], has: np.ndarray) -> LabelledSamples:
+def labelled_samples(codes: np.ndarray, labels: Sequence[str], usable: UsableVectors) -> LabelledSamples:
     """Choose the samples with a label and a vector, of classes that are large enough. N samples.
 
     Args:
         codes: Shape (N,), int64: position in `labels`, -1 for none.
         labels: The labels, sorted.
-        has: Shape (N,), bool: which samples have a vector.
+        usable: The vectors.
     """
+    has = np.zeros(len(codes), dtype=bool)
+    has[usable.sample_ids] = True
     is_known = (codes >= 0) & has
     sizes = np.bincount(codes[is_known], minlength=len(labels))
     # The last one is for code -1; a dataset without any label has no other.
@@ -152,8 +154,8 @@ def labelled_samples(codes: np.ndarray, labels: Sequence[str], has: np.ndarray) 
     kept = np.flatnonzero(sizes >= MIN_CLASS_IMAGES)
     sample_ids = np.flatnonzero(is_judged)
     reasons = {
-        "without a label": int((codes < 0).sum()),
-        "with a label, without a vector": int(((codes >= 0) & ~has).sum()),
+        "without a label": int(((codes < 0) & usable.is_ok).sum()),
+        "with a label, without a vector": int(((codes >= 0) & usable.is_ok & ~has).sum()),
         f"of classes below {MIN_CLASS_IMAGES} images": int((is_known & ~is_judged).sum()),
     }
     return LabelledSamples(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from chaffinch.detect.outlier_issues import MeasuredOutliers, outlier_rows
 from chaffinch.detect.outliers import N_NEIGHBOURS, score_outliers
 from chaffinch.detect.sample_texts import read_texts
@@ -13,12 +11,12 @@ from chaffinch.pipeline.columns import load_labels
 from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.pipeline.usable_vectors import usable_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.findings import SCOPE_OUTLIERS, write_issues
 from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.storage.issues import LABEL_OUTLIER, OUTLIER
 from chaffinch.storage.lock import writer_lock
-from chaffinch.storage.vectors import embedder_info, has_vector, read_vectors
 
 MIN_IMAGES = 30
 """Of fewer images nobody can say what is usual among them."""
@@ -40,26 +38,22 @@ def find_outliers(root: Path, settings: FindSettings, progress: Progress) -> Ste
     folder.published()
     with writer_lock(root):
         generation = folder.published()
-        info = embedder_info(generation, settings.embedder)
-        if info is None:
+        usable = usable_vectors(folder, generation, settings.embedder)
+        if usable is None:
             return lacks_vectors(root)
-        vectors = read_vectors(folder, generation, info.name)
-        sample_ids = np.flatnonzero(has_vector(vectors))
+        sample_ids = usable.sample_ids
         if len(sample_ids) < MIN_IMAGES:
             return StepReport(left_out=f"fewer than {MIN_IMAGES} images have a vector")
         progress.stage("measuring outliers", total=None, unit="images")
         labels, classes = load_labels(folder, generation)
         labels = labels[sample_ids]
-        # Where all samples take part the memory map serves as it is; else theirs are copied.
-        own = vectors if len(sample_ids) == len(vectors) else vectors[sample_ids]
-        graph = neighbour_graph(folder, generation, info.name, rows=sample_ids, k=N_NEIGHBOURS)
-        scores = score_outliers(own, labels, graph)
+        graph = neighbour_graph(folder, generation, usable.info.name, rows=sample_ids, k=N_NEIGHBOURS)
+        scores = score_outliers(usable.own(), labels, graph)
         measured = MeasuredOutliers(sample_ids, labels, classes, graph, scores)
         rows = outlier_rows(measured, read_texts(folder, generation, measured.samples_named().tolist()))
         tables = write_issues(folder, generation, [rows], scope=SCOPE_OUTLIERS)
         folder.publish(generation, tables={**generation.tables, **tables})
-    n_without = generation.n_samples - len(sample_ids)
     return StepReport(
         n_flagged={kind: rows.issue_type.count(kind) for kind in (OUTLIER, LABEL_OUTLIER)},
-        figures={"not measured, without a vector": n_without} if n_without else {},
+        figures={"not measured, without a vector": usable.n_without} if usable.n_without else {},
     )

@@ -48,22 +48,22 @@ def attach_vectors(
     sample_of = _samples_of(folder, generation, file, n_samples=len(contents.digests))
     progress.stage("taking vectors", total=file.n_rows, unit="vectors")
     forget_parts(folder, info)
-    n_found = 0
+    has = np.zeros(len(contents.digests), dtype=bool)
     for number, (samples, block) in enumerate(_with_samples(file, sample_of)):
         is_found = (samples >= 0) & block.any(axis=1)
-        n_found += int(is_found.sum())
         ids = samples[is_found]
+        has[ids] = True
         path = part_path(folder, info, f"own-{number:06d}")
         write_part(path, sample_ids=ids, digests=contents.digests[ids], vectors=block[is_found])
         progress.advance(len(block))
-    if not n_found:
+    if not has.any():
         raise SourceError(
             "none of its rows fits an image of this workspace",
             where=str(file.path),
             hint="its column key, image_id or image_path must name images as 'chaffinch table samples' does",
         )
     generation = publish_vectors(folder, generation, info, contents=contents)
-    n_without = max(int(contents.is_ok.sum()) - n_found, 0)
+    n_found, n_without = (int((contents.is_ok & some).sum()) for some in (has, ~has))
     return generation, EmbedReport(info.name, n_found, n_without, tuple(_remarks(file, sample_of)))
 
 

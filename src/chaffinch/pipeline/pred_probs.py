@@ -11,12 +11,13 @@ import numpy as np
 from chaffinch.curate.labels import Labels
 from chaffinch.errors import TableError
 from chaffinch.formats.pred_probs import PredProbs, read_pred_probs
+from chaffinch.pipeline.columns import load_is_ok
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinkedProbs:
-    """Probabilities of R samples for C labels."""
+    """Probabilities of R samples, whose images are there, for C labels."""
 
     values: np.ndarray
     """Shape (R, C), floating."""
@@ -29,12 +30,19 @@ class LinkedProbs:
 def link_pred_probs(folder: WorkspaceFolder, generation: Generation, path: Path) -> LinkedProbs:
     """Read a file of probabilities and find the sample of each row and the label of each column.
 
+    Rows of images that are gone or broken are passed over.
+
     Raises:
         SourceError: If it cannot be read.
         TableError: If a row is no distribution, names no sample or several, or a column is no class.
     """
     probs = read_pred_probs(path)
-    return LinkedProbs(probs.values, _samples(folder, generation, probs), _labels(folder, generation, probs))
+    samples = _samples(folder, generation, probs)
+    labels = _labels(folder, generation, probs)
+    is_ok = load_is_ok(folder, generation)[samples]
+    if is_ok.all():
+        return LinkedProbs(probs.values, samples, labels)
+    return LinkedProbs(probs.values[is_ok], samples[is_ok], labels)
 
 
 def _samples(folder: WorkspaceFolder, generation: Generation, probs: PredProbs) -> np.ndarray:

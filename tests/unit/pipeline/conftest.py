@@ -12,6 +12,7 @@ from PIL import Image
 
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.storage.folder import WorkspaceFolder
+from chaffinch.storage.vector_parts import sample_contents
 from chaffinch.storage.vectors import EMBEDDERS, EmbedderInfo, write_vectors
 
 
@@ -37,6 +38,7 @@ def publish_vectors(folder: WorkspaceFolder, vectors: np.ndarray) -> None:
     generation = folder.published()
     shape = vectors.shape[0], vectors.shape[1]
     info = EmbedderInfo(name="test", dim=shape[1], fingerprint="1", semantic_threshold=None)
-    tables = write_vectors(folder, generation, [vectors], name="test", shape=shape)
+    digests = sample_contents(folder.files(generation, "samples")).digests
+    tables = write_vectors(folder, generation, [vectors], name="test", shape=shape, digests=digests)
     infos = {**generation.info, EMBEDDERS: {"test": asdict(info)}}
     folder.publish(generation, tables={**generation.tables, **tables}, info=infos)

@@ -14,8 +14,10 @@ from chaffinch.errors import SourceError
 from chaffinch.pipeline.find import find
 from chaffinch.pipeline.mislabels import labelled_samples
 from chaffinch.pipeline.steps import StepReport
+from chaffinch.pipeline.usable_vectors import UsableVectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.export import read_exported
+from chaffinch.storage.vectors import EmbedderInfo
 
 MakeWorkspace = Callable[[Mapping[str, int], np.ndarray | None], Path]
 SETTINGS = FindSettings(only=("mislabels",))
@@ -75,7 +77,9 @@ def test_find__without_two_classes_is_left_out(make_workspace: MakeWorkspace) ->
 
 
 def test_labelled_samples__none_of_a_dataset_without_labels() -> None:
-    samples = labelled_samples(np.full(3, -1), [], np.ones(3, bool))
+    info = EmbedderInfo("test", dim=2, fingerprint="1", semantic_threshold=None)
+    every = UsableVectors(info, np.ones((3, 2), np.float16), np.ones(3, bool), np.arange(3))
+    samples = labelled_samples(np.full(3, -1), [], every)
     assert len(samples.sample_ids) == 0
     assert samples.left_out == {"not judged, without a label": 3}
 
