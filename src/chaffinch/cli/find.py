@@ -26,7 +26,11 @@ def find(
         ),
     ] = "",
     methods: Annotated[
-        str, typer.Option(help="Comma list of exact, perceptual, verified, semantic: how copies are found.")
+        str,
+        typer.Option(
+            help="Comma list of exact, perceptual, verified, semantic: how copies are found. "
+            "What these methods find takes the place of all copies found before."
+        ),
     ] = "exact,perceptual,verified",
     phash_threshold: Annotated[int, typer.Option(help="Largest Hamming distance in bits, 0..16.")] = 5,
     semantic_threshold: Annotated[

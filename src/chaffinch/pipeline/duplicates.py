@@ -48,6 +48,8 @@ def find_duplicates(
 ) -> DuplicateReport:
     """Search duplicates within all samples, whatever their split, and publish pairs and issues.
 
+    They take the place of all that an earlier run found, by these methods or others.
+
     Args:
         root: The workspace.
         settings: Methods and the pHash threshold.
@@ -65,7 +67,11 @@ def find_duplicates(
         search = search_pairs(folder, generation, settings=settings, side=None, progress=progress)
         found = search.found
         groups = duplicate_groups(found, rank=_rank(folder, generation))
-        n_conflicts = _publish(folder, generation, found, groups, phash_threshold=settings.phash_threshold)
+        n_conflicts = 0
+        # Where no method could run, what an earlier run found still holds.
+        if found:
+            threshold = settings.phash_threshold
+            n_conflicts = _publish(folder, generation, found, groups, phash_threshold=threshold)
     return DuplicateReport(
         n_groups=int(groups.is_original.sum()),
         n_in_groups=int((groups.group >= 0).sum()),
@@ -102,7 +108,9 @@ def _publish(
     phash_threshold: int,
 ) -> int:
     """Publish pairs and issues; returns the number of label conflicts."""
-    tables = dict(generation.tables)
+    # Pairs of methods not searched now would stand beside issues that know nothing of them.
+    earlier = tuple(f"{kind}/{SCOPE_DUPLICATES}/" for kind in ("edges", "groups"))
+    tables = {name: files for name, files in generation.tables.items() if not name.startswith(earlier)}
     for pairs in found:
         tables |= write_pairs(folder, generation, pairs, scope=SCOPE_DUPLICATES)
     issues = [duplicate_issues(folder, generation, groups, phash_threshold=phash_threshold)]

@@ -150,6 +150,16 @@ def test_find_duplicates__semantic(workspace: Path) -> None:
     ]
 
 
+def test_find_duplicates__takes_the_place_of_what_other_methods_found(workspace: Path) -> None:
+    embed(workspace)
+    find_duplicates(workspace, settings=SEMANTIC)
+    missing = LeakSettings(methods=("semantic",), embedder="other")
+    find_duplicates(workspace, settings=missing)
+    assert len(read_exported(workspace, "pairs")) == 2
+    find_duplicates(workspace, settings=LeakSettings(methods=("exact",)))
+    assert len(read_exported(workspace, "pairs")) == len(read_exported(workspace, "issues")) == 0
+
+
 def test_find__says_what_semantic_duplicates_lack(workspace: Path) -> None:
     settings = FindSettings(only=("duplicates",), pairs=LeakSettings(methods=("exact", "semantic")))
     (done,) = find(workspace, settings=settings)
