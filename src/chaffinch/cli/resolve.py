@@ -104,8 +104,9 @@ def _print_summary(summary: ResolveSummary) -> None:
 
 def _print_open(resolution: Resolution, summary: ResolveSummary) -> None:
     _print_some("persons disagree; kept", [f"{key}  {said}" for key, said in summary.disagreements])
-    _print_some("leaking images are kept by a person", [f"{w.key}  {w.who}" for w in summary.waivers])
+    _print_some("leaking images kept by a person", [f"{w.key}  {w.who}" for w in summary.waivers])
     _print_some("to be relabelled have no label to get; kept as they are", summary.without_label)
+    _print_some("copies have other labels; kept until a person decides", resolution.disputed_copies())
     _print_some("should go as copies, but no copy of them stays; kept", resolution.last_copies)
     _print_some("were moved; their decisions went with them", _moves(resolution))
     _print_some("are gone; their decisions wait for them", resolution.unattached)

@@ -31,7 +31,7 @@ from chaffinch.storage.issues import DUPLICATE, LEAK
 TRAIN = "train"
 """Split whose images are on the train side where an import says of a leak only that it is one."""
 
-_COPIES = f"issue_type = '{DUPLICATE}' and not is_original"
+_COPIES = f"issue_type = '{DUPLICATE}' and not is_original and not has_label_conflict"
 
 Point = tuple[str, str | None]
 """Key, and finding or None for the sample as a whole."""

@@ -112,7 +112,12 @@ def _drop_disputed_removes(answers: Answers) -> None:
 
 
 def _decided(case: Case, findings: dict[str, Finding], held: dict[str, Answer]) -> Settled:
-    goes = {p: a for p, a in held.items() if a.action == "remove" and _may_remove(findings.get(p), a)}
+    is_disputed = any(f.issue_type == LABEL_CONFLICT for f in findings.values())
+    goes = {
+        p: a
+        for p, a in held.items()
+        if a.action == "remove" and _may_remove(findings.get(p), a, is_disputed=is_disputed)
+    }
     copies = {p: a for p, a in goes.items() if p in findings and findings[p].issue_type == DUPLICATE}
     whole = held.get(WHOLE)
     is_removed_as_whole = whole is not None and whole.action == "remove"
@@ -131,10 +136,15 @@ def _decided(case: Case, findings: dict[str, Finding], held: dict[str, Answer]) 
     return _relabelled(base, case, relabelling, findings=findings)
 
 
-def _may_remove(finding: Finding | None, answer: Answer) -> bool:
-    """Tell whether an answer may remove: a conflict of labels never does so automatically."""
-    is_conflict = finding is not None and finding.issue_type == LABEL_CONFLICT
-    return answer.rank <= PERSON_RANK or not is_conflict
+def _may_remove(finding: Finding | None, answer: Answer, *, is_disputed: bool) -> bool:
+    """Tell whether an answer may remove: a conflict of labels never does so automatically.
+
+    Nor does an equal image go as a copy of one that is labelled otherwise: which of them would stay says
+    which label is right.
+    """
+    if answer.rank <= PERSON_RANK or finding is None:
+        return True
+    return finding.issue_type != LABEL_CONFLICT and not (is_disputed and finding.issue_type == DUPLICATE)
 
 
 def _with_copies(base: Settled, copies: dict[str, Answer], findings: dict[str, Finding]) -> Settled:

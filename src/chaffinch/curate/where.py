@@ -1,10 +1,10 @@
 """Where-expressions: which samples a person or a policy speaks about, as a read-only SQL expression.
 
 An expression sees one row for each sample and finding (one row with empty finding columns for a sample that
-nothing was found in): the columns of `samples` as exported, those of `issues`, and `user_tags` (comma
-between, '' where none), `user_action` (`none` where nobody decided). It is an expression and nothing more:
-no statement, no subquery, no file. DuckDB evaluates it in memory over the workspace's tables, with all ways
-out closed.
+nothing was found in): the columns of `samples` as exported, those of `issues`, `user_tags` (comma between,
+'' where none), `user_action` (`none` where nobody decided) and `has_label_conflict` (whether the sample has a
+finding of that type, whichever finding the row is about). It is an expression and nothing more: no statement,
+no subquery, no file. DuckDB evaluates it in memory over the workspace's tables, with all ways out closed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chaffinch.curate.state import SubjectState
 from chaffinch.errors import UsageError
 from chaffinch.storage.clusters import CLUSTERS_SCHEMA, clusters_table
 from chaffinch.storage.folder import Generation, WorkspaceFolder
-from chaffinch.storage.issues import ISSUES_SCHEMA
+from chaffinch.storage.issues import ISSUES_SCHEMA, LABEL_CONFLICT
 from chaffinch.storage.samples import VANISHED
 from chaffinch.storage.schema import INTERNAL_COLUMNS
 
@@ -47,9 +47,12 @@ _STATES_SCHEMA = pa.schema(
 _JOINED = f"""
     SELECT s.* EXCLUDE ({", ".join(INTERNAL_COLUMNS)}), c.* EXCLUDE (sample_id, source),
         i.* EXCLUDE (sample_id, key),
-        coalesce(d.user_tags, '') AS user_tags, coalesce(d.user_action, 'none') AS user_action
+        coalesce(d.user_tags, '') AS user_tags, coalesce(d.user_action, 'none') AS user_action,
+        l.sample_id IS NOT NULL AS has_label_conflict
     FROM samples s LEFT JOIN clusters c ON c.sample_id = s.sample_id
         LEFT JOIN issues i ON i.sample_id = s.sample_id LEFT JOIN states d ON d.key = s.key
+        LEFT JOIN (SELECT DISTINCT sample_id FROM issues WHERE issue_type = '{LABEL_CONFLICT}') l
+            ON l.sample_id = s.sample_id
 """
 
 _SELECT = """

@@ -16,7 +16,7 @@ from chaffinch.curate.answers import Case, Finding
 from chaffinch.curate.resolve import METHOD_ORDER, Settled, looseness
 from chaffinch.pipeline.copies import beside
 from chaffinch.records import POLICY_PREFIX, Decision
-from chaffinch.storage.issues import DUPLICATE
+from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT
 from chaffinch.storage.pairs import PairSet
 
 
@@ -28,6 +28,8 @@ class CopyClaims:
     """Methods of which policies remove every copy, strictest first; empty where they do so of none."""
     left: frozenset[str] = frozenset()
     """Keys of copies that no policy removes."""
+    disputed: frozenset[str] = frozenset()
+    """Keys of copies that policies may not remove, since an equal image has another label."""
     kept: Mapping[str, str] = field(default_factory=dict)
     """Keys of samples that stay beside a copy found by one of `methods`, and why; by key."""
 
@@ -44,9 +46,12 @@ def copy_claims(cases: Iterable[Case], searched: Iterable[str]) -> CopyClaims:
         cases: All samples that are copies; others may be among them.
         searched: Methods by which duplicates were searched.
     """
+    cases = list(cases)
+    disputed = {case.key for case in cases if any(f.issue_type == LABEL_CONFLICT for f in case.findings)}
     copies = [
         (case.key, finding, _is_removed_by_policy(finding, case.decisions))
         for case in cases
+        if case.key not in disputed
         for finding in case.findings
         if finding.issue_type == DUPLICATE and finding.is_original is False
     ]
@@ -55,7 +60,8 @@ def copy_claims(cases: Iterable[Case], searched: Iterable[str]) -> CopyClaims:
     limit = min(unasked, default=len(METHOD_ORDER))
     loosest = max((level for level in asked if level < limit), default=-1)
     methods = sorted((m for m in searched if looseness(m) <= loosest), key=looseness)
-    return CopyClaims(tuple(methods), frozenset(key for key, _, is_asked in copies if not is_asked))
+    left = frozenset(key for key, _, is_asked in copies if not is_asked)
+    return CopyClaims(tuple(methods), left, frozenset(disputed))
 
 
 def _is_removed_by_policy(finding: Finding, decisions: Sequence[Decision]) -> bool:
@@ -84,7 +90,7 @@ def kept_copies(
         claims: What is promised.
         settled: What happens to each sample, copies taken out.
         pair_sets: Duplicates by method.
-        numbers: Sample id of each key in `settled` and in `claims.left`.
+        numbers: Sample id of each key in `settled`, `claims.left` and `claims.disputed`.
         is_here: Shape (n_samples,), bool: which samples are there.
         reviewers: Who decided about a sample last, by key.
     """
@@ -110,4 +116,6 @@ def _why(key: str, settled: Settled | None, claims: CopyClaims, *, reviewer: str
         return f"persons disagree about {settled.disagreement}"
     if settled is not None and settled.is_kept:
         return f"{reviewer or 'a person'} keeps it"
+    if key in claims.disputed:
+        return "an equal image has another label"
     return "no policy removes it" if key in claims.left else ""

@@ -157,11 +157,12 @@ def _write_changes(folder: Path, plan: ReleasePlan, absent: list[str]) -> None:
         relabelled_by=summary.relabelled_by,
         classes=[(c.label, c.before, c.after) for c in summary.classes],
         remarks={
-            "leaking images are kept by a person": sorted(f"{w.key}: {w.who}" for w in summary.waivers),
+            "leaking images kept by a person": sorted(f"{w.key}: {w.who}" for w in summary.waivers),
             "images that persons disagree about are kept": sorted(
                 f"{k}: {s}" for k, s in summary.disagreements
             ),
             "images to be relabelled have no label to get; kept as they are": sorted(summary.without_label),
+            "copies have other labels; kept until a person decides": resolution.disputed_copies(),
             "images should go as copies, but no copy of them stays; kept": resolution.last_copies,
             "images stay in the lists, but their files are not there to be copied": sorted(absent),
         },

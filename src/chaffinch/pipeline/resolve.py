@@ -26,7 +26,7 @@ from chaffinch.records import LoggedDecision
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.findings import SCOPE_DUPLICATES, read_pairs, scopes
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
-from chaffinch.storage.issues import DUPLICATE, LEAK
+from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT, LEAK
 from chaffinch.storage.pairs import PairSet
 from chaffinch.storage.samples import VANISHED, rows_of_keys
 
@@ -76,6 +76,11 @@ class Resolution:
     def action(self, key: str) -> str:
         """Return what happens to a sample."""
         return self.settled[key].action if key in self.settled else "none"
+
+    def disputed_copies(self) -> list[str]:
+        """Return the keys of copies that wait for a person, since equal images have other labels; sorted."""
+        is_open = {key: self.action(key) == "none" for key in self.claims.disputed}
+        return sorted(key for key, waits in is_open.items() if waits)
 
     def places(self, keys: Iterable[str]) -> np.ndarray:
         """Return the rows of `samples` that have these keys, all of which are there; shape (N,), int64."""
@@ -224,7 +229,7 @@ def _settle_copies(
     if any(settled.copy_method for settled in resolution.settled.values()):
         _take_out_copies(resolution, places, pair_sets, n=len(is_here))
     claims, settled = resolution.claims, resolution.settled
-    keys = list(dict.fromkeys([*settled, *sorted(claims.left)]))
+    keys = list(dict.fromkeys([*settled, *sorted(claims.left | claims.disputed)]))
     rows = resolution.samples.column("sample_id").to_numpy()[resolution.places(keys)]
     kept = kept_copies(
         claims,
@@ -298,6 +303,8 @@ def _put_originals(rules: CopyRules, issues: FoundIssues) -> None:
     np.maximum.at(asked, groups, rules.looseness[members])
     is_original = pc.fill_null(issues.rows.column("is_original"), False).to_numpy()[rows]
     np.maximum.at(rules.original_looseness, members[is_original], asked[groups[is_original]])
+    # Which of images with contradicting labels stays is for people: neither goes for an unlabelled copy.
+    rules.original_looseness[issues.sample_id[issues.of_type(LABEL_CONFLICT)]] = NOT_RULED
 
 
 def _rank(samples: pa.Table, issues: FoundIssues, rules: CopyRules) -> np.ndarray:

@@ -31,7 +31,7 @@ def test_parse_policy__all_keys() -> None:
 
 def test_read_policy__the_default_is_the_guides() -> None:
     policy = read_policy(DEFAULT)
-    assert (policy.name, policy.version, policy.leak_side) == ("default", "1", "test")
+    assert (policy.name, policy.version, policy.leak_side) == ("default", "2", "test")
     assert policy.max_removed is None
 
 

@@ -153,6 +153,8 @@ def test_settle__relabel_takes_the_strongest_suggestion() -> None:
 def test_settle__a_label_conflict_is_never_removed_automatically() -> None:
     assert outcome((CONFLICT,), rule("remove", "con1")).action == "none"
     assert outcome((CONFLICT,), said("remove")).action == "remove"
+    assert outcome((CONFLICT, COPY), rule("remove", "dup1")).copy_method is None
+    assert outcome((CONFLICT, COPY), said("remove", finding_id="dup1")).copy_method == "exact"
 
 
 def test_settle__a_copy_is_marked_and_not_removed_yet() -> None:

@@ -107,7 +107,7 @@ def test_resolve__the_default_policy_is_the_guides(shell: Shell, tmp_path: Path)
     assert "train_test_leak" in rows.user_tags["dog/x.png"].split(",")
     assert rows.user_tags["dog/b.png"] == "duplicate_exact"
     decisions = Workspace(shell.workspace).table("decisions")
-    assert set(decisions.origin) == {"person", "policy:default@1"}
+    assert set(decisions.origin) == {"person", "policy:default@2"}
 
 
 def test_resolve__lists_of_each_split_and_rows_of_the_image_folder(shell: Shell, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_resolve__a_keep_given_before_the_leak_was_found_does_not_waive_it(
     run("policy", "apply")
     text = run("resolve", "--to", tmp_path / "out")
     assert removed(tmp_path / "out") == ["cat/v.png"]
-    assert re.search(r"1 leaking images are kept by a person:\n +val/dog/x.png  Saeed", text)
+    assert re.search(r"1 leaking images kept by a person:\n +val/dog/x.png  Saeed", text)
 
 
 def test_resolve__persons_who_disagree_leave_it_open(shell: Shell, tmp_path: Path) -> None:
