@@ -22,6 +22,7 @@ from chaffinch.pipeline.columns import Thumbnails, load_sides, sides_fingerprint
 from chaffinch.pipeline.leak_rows import LeakRows
 from chaffinch.pipeline.leaks import keep_leaks
 from chaffinch.pipeline.pair_search import PairSearch, search_pairs
+from chaffinch.pipeline.pair_vectors import replaced_methods
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.spelling import Spelling, manifest_spelling
 from chaffinch.records import LeakPair
@@ -126,14 +127,7 @@ def report_leaks(
         generation = folder.published()
         side = load_sides(folder, generation, between)
         search = search_pairs(folder, generation, settings=settings, side=side, progress=progress)
-        generation = keep_leaks(
-            folder,
-            generation,
-            between,
-            side=side,
-            found=search.found,
-            phash_threshold=settings.phash_threshold,
-        )
+        generation = keep_leaks(folder, generation, between, side=side, found=search.found, settings=settings)
         # Still under the lock: two publications by others would remove the tables that are read here.
         writing = _Writing(folder, generation, between, side, output, settings)
         progress.stage("writing the report", total=None, unit="rows")
@@ -172,7 +166,7 @@ class _Writing:
         rows = LeakRows(
             self.folder, self.generation, side=self.side, spelling=spelling[1].by_sample if spelling else {}
         )
-        searched = {pairs.method for pairs in search.found}
+        searched = {pairs.method for pairs in search.found} | self._replaced()
         kept = rows.kept(self.output, searched=searched) if earlier else iter(())
         tally = LeakTally()
         images: set[str] = set()
@@ -194,7 +188,7 @@ class _Writing:
             left_out=search.left_out,
             manifest=_manifest_hits(spelling, images),
             n_stars=self._n_stars(search.found, methods),
-            notes=_notes(spelling),
+            notes=(*_notes(spelling), *self._dropped(earlier)),
         )
         files = (self.output, *write_leak_summary(self.output, summary), self._sheet(summary))
         n_pairs = sum(entry.count.n_pairs for entry in summary.methods)
@@ -213,6 +207,15 @@ class _Writing:
         next(read_leak_rows(self.output), None)
         earlier = read_leak_summary(self.output)
         return earlier if earlier is not None and earlier.inputs_fingerprint == fingerprint else None
+
+    def _replaced(self) -> frozenset[str]:
+        """Return the methods whose earlier rows rest on vectors that are not there any more."""
+        return replaced_methods(self.generation, self.between)
+
+    def _dropped(self, earlier: LeakSummary | None) -> Iterator[str]:
+        known = {entry.method for entry in earlier.methods} if earlier else set()
+        for method in sorted(known & self._replaced()):
+            yield f"Rows of {method} are left out: their vectors were made anew since. Search it again."
 
     def _methods(
         self, search: PairSearch, earlier: LeakSummary | None, tally: LeakTally
@@ -236,7 +239,7 @@ class _Writing:
             if method in searched:
                 more = search.semantic.settings() if search.semantic and method == "semantic" else None
                 entries.append(replace(entry, settings=more))
-            elif method in noted or count.n_pairs:
+            elif method not in self._replaced() and (method in noted or count.n_pairs):
                 entries.append(replace(noted.get(method, entry), count=count, is_kept=True))
         return tuple(entries)
 

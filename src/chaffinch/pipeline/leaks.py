@@ -13,10 +13,12 @@ from chaffinch.detect.issues import leak_issues
 from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.formats.location import absolute_uri, base_name, local_path, trimmed
 from chaffinch.identity import SPLIT_ORDER, path_from_text
+from chaffinch.pipeline.pair_vectors import pair_vectors, replaced_methods
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.scan import SourceSpec, scan
-from chaffinch.settings import METHODS, ScanSettings
+from chaffinch.settings import METHODS, LeakSettings, ScanSettings
 from chaffinch.storage.findings import (
+    PAIR_VECTORS,
     PHASH_THRESHOLDS,
     leak_scope,
     read_pairs,
@@ -99,21 +101,26 @@ def keep_leaks(
     *,
     side: np.ndarray,
     found: Sequence[PairSet],
-    phash_threshold: int,
+    settings: LeakSettings,
 ) -> Generation:
     """Publish the pairs, and the issues of all methods searched so far between these splits.
 
     What was searched the other way round is taken over, so that no leak is listed twice: pairs know no side.
+    Pairs of vectors that were made anew since are dropped.
     """
     scope, reverse = leak_scope(*between), leak_scope(between[1], between[0])
     known = {pairs.method: pairs for pairs in found}
+    searched, replaced = set(known), replaced_methods(generation, between)
     new = set(known)
     for place in (scope, reverse):
-        for method in [m for s, m in scopes(generation) if s == place and m not in known]:
+        for method in [
+            m for s, m in scopes(generation) if s == place and m not in known and m not in replaced
+        ]:
             known[method] = read_pairs(folder, generation, scope=place, method=method)
             new |= {method} if place == reverse else set()
     every = sorted(known.values(), key=lambda pairs: METHODS.index(pairs.method))
-    turned = tuple(f"{kind}/{reverse}" for kind in ("issues", "groups", "edges"))
+    turned = [f"{kind}/{reverse}" for kind in ("issues", "groups", "edges")]
+    turned += [f"{kind}/{scope}/{method}" for kind in ("groups", "edges") for method in replaced]
     tables = {name: files for name, files in generation.tables.items() if not _is_below(name, turned)}
     for pairs in (pairs for pairs in every if pairs.method in new):
         tables |= write_pairs(folder, generation, pairs, scope=scope)
@@ -121,13 +128,14 @@ def keep_leaks(
     turned_threshold = thresholds.pop(reverse, None)
     if turned_threshold is not None:
         thresholds.setdefault(scope, turned_threshold)
-    searched = {pairs.method for pairs in found}
     if "perceptual" in searched:
-        thresholds[scope] = phash_threshold
-    searched_with = thresholds.get(scope, phash_threshold)
+        thresholds[scope] = settings.phash_threshold
+    searched_with = thresholds.get(scope, settings.phash_threshold)
     rows = leak_issues(folder, generation, every, side=side, phash_threshold=searched_with)
     tables |= write_issues(folder, generation, [rows], scope=scope)
-    return folder.publish(generation, tables=tables, info={**generation.info, PHASH_THRESHOLDS: thresholds})
+    vectors = pair_vectors(generation, between, settings=settings, searched=searched)
+    info = {**generation.info, PHASH_THRESHOLDS: thresholds, PAIR_VECTORS: vectors}
+    return folder.publish(generation, tables=tables, info=info)
 
 
 def _is_below(table: str, names: Sequence[str]) -> bool:

@@ -49,6 +49,8 @@ SCOPE_QUALITY = "quality"
 """Scopes of the steps of `find`."""
 PHASH_THRESHOLDS = "phash_thresholds"
 """Key in a generation's `info`: the pHash threshold that each scope was last searched with."""
+PAIR_VECTORS = "pair_vectors"
+"""Key in a generation's `info`: by scope of leaks and method, the vectors that the search compared."""
 
 STEPS = "steps"
 """Key in a generation's `info`: by step of `find` that was asked for on these images, the vectors that were

@@ -47,13 +47,13 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "ws"
 
 
-def embed(workspace: Path, *, threshold: float | None = 0.9, name: str = "tiny") -> None:
+def embed(workspace: Path, *, threshold: float | None = 0.9, name: str = "tiny", made: str = "f") -> None:
     folder = WorkspaceFolder(workspace)
     generation = folder.published()
     keys = folder.read(generation, "samples", columns=["key"]).column("key").to_pylist()
     block = np.array([VECTORS[key] for key in keys])
     tables = write_vectors(folder, generation, [block], name=name, shape=block.shape)
-    info = asdict(EmbedderInfo(name, 3, "f", threshold, spec=f"onnx:{name}.onnx"))
+    info = asdict(EmbedderInfo(name, 3, made, threshold, spec=f"onnx:{name}.onnx"))
     embedders = {**generation.info.get(EMBEDDERS, {}), name: info}
     folder.publish(
         generation, tables={**generation.tables, **tables}, info={**generation.info, EMBEDDERS: embedders}
@@ -103,6 +103,35 @@ def test_report_leaks__stages_merge(workspace: Path) -> None:
     issues = read_exported(workspace, "issues").to_pylist()
     assert sorted(row["key"] for row in issues) == ["train/a/1.png", "val/a/4.png"]
     assert {row["method"] for row in issues} == {"semantic"}
+
+
+def test_report_leaks__drops_pairs_of_vectors_that_were_made_anew(workspace: Path) -> None:
+    embed(workspace)
+    exact = LeakSettings(methods=("exact",))
+    report_leaks(workspace, BETWEEN, settings=SEMANTIC)
+    embed(workspace, name="other")
+    assert len(report_rows(report_leaks(workspace, BETWEEN, settings=exact))) == 1
+    embed(workspace, made="g")
+    for _ in range(2):
+        report = report_leaks(workspace, BETWEEN, settings=exact)
+        assert report_rows(report) == []
+        assert [entry.method for entry in report.summary.methods] == ["exact"]
+        assert len(read_exported(workspace, "pairs")) == len(read_exported(workspace, "issues")) == 0
+    tiny = LeakSettings(methods=("semantic",), embedder="tiny")
+    assert len(report_rows(report_leaks(workspace, BETWEEN, settings=tiny))) == 1
+    assert len(report_rows(report_leaks(workspace, BETWEEN, settings=exact))) == 1
+
+
+def test_report_leaks__says_which_rows_it_dropped(workspace: Path) -> None:
+    embed(workspace)
+    report_leaks(workspace, BETWEEN, settings=SEMANTIC)
+    embed(workspace, made="g")
+    report = report_leaks(workspace, BETWEEN[::-1], settings=LeakSettings(methods=("exact",)))
+    assert report.n_pairs == len(read_exported(workspace, "pairs")) == 0
+    report_leaks(workspace, BETWEEN, settings=SEMANTIC)
+    embed(workspace, made="h")
+    report = report_leaks(workspace, BETWEEN, settings=LeakSettings(methods=("exact",)))
+    assert "Rows of semantic are left out: their vectors were made anew since" in report.summary_text
 
 
 @pytest.mark.parametrize(
