@@ -130,7 +130,7 @@ def _print_plan(plan: TagPlan) -> None:
             "one until somebody names it with --new-label"
         )
     if plan.unknown:
-        hint(f"warning: {_some(plan.unknown)} not in this workspace; passed over")
+        hint(f"warning: {_some(plan.unknown)} not in this workspace, by image_id or key; passed over")
     if plan.ambiguous:
         hint(
             f"warning: {_some(plan.ambiguous)} the image id of several samples; passed over, name their keys"
@@ -144,7 +144,11 @@ def _some(names: tuple[str, ...]) -> str:
 
 def _nothing_selected(plan: TagPlan, where: str | None) -> UsageError:
     types = ", ".join(plan.issue_types) or "none yet; run 'chaffinch find' or 'chaffinch leaks'"
-    text = f"the issue types found here are: {types}" if where else "ids are those of the table samples"
+    text = (
+        f"the issue types found here are: {types}"
+        if where
+        else "--ids and --from take image_id or key of the table samples"
+    )
     return UsageError("no sample is selected; nothing was written", hint=text)
 
 

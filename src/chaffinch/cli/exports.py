@@ -29,22 +29,26 @@ def export_visual_layer(
     to: Annotated[Path, typer.Option("--to", help="File to write: .csv (a row a finding) or .json (1.1).")],
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Only findings of chaffinch, visual-layer, fastdup or cleanlab; may be repeated."),
+        typer.Option(
+            help="Whose findings: chaffinch (default), visual-layer, fastdup, cleanlab, or all; repeatable."
+        ),
     ] = None,
 ) -> None:
     """Write findings as Visual Layer exports them, for the guide's scripts and for other workspaces.
 
-    A CSV has a row for each finding, a JSON an item for each image, with issues, tags, label and boxes.
+    A CSV has a row for each finding, a JSON an item for each image, with issues, people's tags, label
+    and boxes.
 
     Examples:
 
         chaffinch export visual-layer -w ws --to vl_exports/imagenet1k_vl_export.csv
 
-        chaffinch export visual-layer -w ws --to export.json --source chaffinch
+        chaffinch export visual-layer -w ws --to export.json --source all
     """
     from chaffinch.pipeline.export_visual_layer import export_visual_layer as run_export
+    from chaffinch.storage.issues import SOURCE
 
-    written = run_export(workspace, to, sources=source or ())
+    written = run_export(workspace, to, sources=source or (SOURCE,))
     unit = "findings" if to.suffix == ".csv" else "images"
     hint(f"{to}: {written.n_items:,} {unit}")
     if written.n_box_issues_left_out:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     from chaffinch.pipeline.find import FindReport
 
+STEP_WIDTH = 12
+"""Columns of a step's name."""
+TEXT_WIDTH = 79
+"""Columns of what is printed."""
+
 
 def find(
     *,
@@ -89,13 +94,22 @@ def print_found(reports: Sequence[FindReport]) -> None:
     for done in reports:
         report = done.report
         if report is None:
-            say(f"{done.step:<12}up to date")
+            _say_beside(done.step, "up to date")
             continue
         counts = {name.replace("_", " "): count for name, count in report.n_flagged.items()}
         counts |= report.figures
         if counts:
-            say(f"{done.step:<12}" + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+            _say_beside(done.step, "; ".join(f"{count:,} {name}" for name, count in counts.items()))
         if report.left_out is not None:
-            say(f"{done.step:<12}left out: {report.left_out}")
+            _say_beside(done.step, f"left out: {report.left_out}")
         if report.command is not None:
             hint(f"hint: {report.command}")
+
+
+def _say_beside(step: str, text: str) -> None:
+    """Print a text beside the name of a step, within 80 columns."""
+    import textwrap
+
+    lines = textwrap.wrap(text, TEXT_WIDTH - STEP_WIDTH, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        say(f"{'' if number else step:<{STEP_WIDTH}}{line}")

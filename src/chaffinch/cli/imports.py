@@ -137,7 +137,7 @@ def print_import_report(report: ImportReport) -> None:
     of_all = f" of {report.n_exports} exports" if report.n_exports > 1 else ""
     say(f"linked {found.n_linked:,} of {found.n_items:,} rows{of_all} to images")
     for issue_type, count in sorted(found.issues.items()):
-        say(f"  {issue_type:<18}{count:>12,} issues")
+        say(f"  {issue_type:<18}{count:>12,} issue{'' if count == 1 else 's'}")
     if found.n_objects:
         say(f"  {found.n_objects:,} boxes")
     if report.n_tags:

@@ -53,7 +53,7 @@ def issues(
 
         chaffinch issues -w ws --type leak --format csv > leaks.csv
     """
-    from chaffinch.pipeline.issue_list import IssueList, parse_types
+    from chaffinch.pipeline.issue_list import IssueList, check_order, parse_types
 
     if output_format not in ("table", "csv", "json"):
         raise UsageError(f"there is no format {output_format!r}", hint="--format table, csv or json")
@@ -61,6 +61,8 @@ def issues(
     if html is not None:
         _write_page(workspace, html, sorted(types), per_type)
         return
+    if sort is not None:
+        check_order(sort)
     found = IssueList(workspace, types=types)
     if output_format == "table":
         _print_summary(found)
@@ -100,11 +102,20 @@ def _print_text(found: IssueList, rows: Iterable[dict[str, Any]], limit: int) ->
         say(f"{row['issue_type']}  {_confidence(row)}{group}  {row['key']}")
         say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
     if not len(found):
+        _hint_at_others(found.n_others)
+    if limit and len(found) > limit:
+        hint(f"{len(found) - limit:,} more: --limit 0, or --format csv")
+
+
+def _hint_at_others(n_others: int) -> None:
+    """Say what there is where nothing can be listed."""
+    if n_others:
+        verb = "is" if n_others == 1 else "are"
+        hint(f"none of this type; there {verb} {n_others:,} other{'s' if n_others > 1 else ''}")
+    else:
         hint(
             "nothing is found so far: chaffinch find looks within the dataset, chaffinch leaks between splits"
         )
-    if limit and len(found) > limit:
-        hint(f"{len(found) - limit:,} more: --limit 0, or --format csv")
 
 
 def _confidence(row: dict[str, Any]) -> str:
@@ -124,4 +135,5 @@ def _print_csv(rows: Iterable[dict[str, Any]]) -> None:
 
 def _print_json(rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
-        say(json.dumps(row, ensure_ascii=False))
+        evidence = row["evidence"] and json.loads(row["evidence"])
+        say(json.dumps({**row, "evidence": evidence}, ensure_ascii=False))

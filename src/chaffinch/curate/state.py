@@ -88,6 +88,11 @@ def fold(logged: Iterable[LoggedDecision]) -> dict[str, SubjectState]:
     return {key: _state(entries) for key, entries in by_key.items()}
 
 
+def persons_only(logged: Iterable[LoggedDecision]) -> list[LoggedDecision]:
+    """Return what people said and took back, without policies and imports."""
+    return [entry for entry in logged if entry.decision.origin == PERSON]
+
+
 def standing(entries: Iterable[LoggedDecision]) -> list[Decision]:
     """Return the events about one subject that hold, oldest first; undos themselves are left out."""
     entries = list(entries)

@@ -142,8 +142,9 @@ def _voters(judged: JudgedLabels, texts: Texts, place: int) -> _Voters:
 
 
 def _votes_in_words(voters: _Voters, given: str, other: str) -> str:
+    verb = "is" if voters.n_other == 1 else "are"
     counts = (
-        f"of its {voters.n} nearest images {voters.n_other} are labelled {other!r} and "
+        f"of its {voters.n} nearest images {voters.n_other} {verb} labelled {other!r} and "
         f"{voters.n_given} {given!r}"
     )
     if not voters.for_it:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from chaffinch.curate.state import NOTHING, SubjectState, fold
+from chaffinch.curate.state import NOTHING, SubjectState, fold, persons_only
 from chaffinch.errors import UsageError
 from chaffinch.formats.visual_layer_writer import (
     WrittenMedia,
@@ -41,6 +41,10 @@ _OBJECT_COLUMNS = [
     *("sample_id", "object_id", "key", "annotation_id", "given_label"),
     *("x", "y", "width", "height"),
 ]
+ALL_SOURCES = "all"
+"""In place of a source: whoever found it."""
+_ACTIONS = ("keep", "remove", "relabel")
+"""Actions that are tags of the taxonomy too."""
 Row = dict[str, Any]
 
 
@@ -54,13 +58,15 @@ class ExportedFindings:
     """Findings about boxes, which a CSV cannot hold."""
 
 
-def export_visual_layer(root: Path, target: Path, *, sources: Collection[str] = ()) -> ExportedFindings:
+def export_visual_layer(
+    root: Path, target: Path, *, sources: Collection[str] = (SOURCE,)
+) -> ExportedFindings:
     """Write findings as a Visual Layer export: CSV (one row a finding) or JSON of schema 1.1 (all images).
 
     Args:
         root: The workspace.
         target: The file; its ending decides.
-        sources: Whose findings, `chaffinch` or the names of tools; empty for all.
+        sources: Whose findings, `chaffinch` or the names of tools; any of them `all` for everybody's.
 
     Raises:
         UsageError: If the ending is not known, or a source has no findings here.
@@ -74,7 +80,8 @@ def export_visual_layer(root: Path, target: Path, *, sources: Collection[str] = 
     folder = WorkspaceFolder(root)
     generation = folder.published()
     _check_sources(generation, sources)
-    export = _Export(folder, generation, states=fold(open_log(root).read()), sources=frozenset(sources))
+    kept = frozenset[str]() if ALL_SOURCES in sources else frozenset(sources)
+    export = _Export(folder, generation, states=fold(persons_only(open_log(root).read())), sources=kept)
     if target.suffix == ".csv":
         return ExportedFindings(write_visual_layer_csv(target, export.media()), export.n_box_issues)
     n_items = write_visual_layer_json(
@@ -85,7 +92,11 @@ def export_visual_layer(root: Path, target: Path, *, sources: Collection[str] = 
 
 def _check_sources(generation: Generation, sources: Collection[str]) -> None:
     prefix = f"issues/{IMPORT_SCOPE}"
-    known = [SOURCE, *(name.removeprefix(prefix) for name in generation.tables if name.startswith(prefix))]
+    known = [
+        ALL_SOURCES,
+        SOURCE,
+        *(name.removeprefix(prefix) for name in generation.tables if name.startswith(prefix)),
+    ]
     for source in sources:
         if source not in known:
             takes = f"--source takes {', '.join(known)}"
@@ -174,7 +185,9 @@ class _Export:
 
     def _tags(self, key: str, object_number: int | None) -> Iterator[ExportedTag]:
         state = self._states.get(key, NOTHING)
-        for tag in state.tags:
+        # As a tag of its own: a reader knows what to do from the tags alone.
+        tags = dict.fromkeys([*state.tags, *([state.action] if state.action in _ACTIONS else [])])
+        for tag in tags:
             yield ExportedTag(tag, state.reviewed_at or None, object_number)
 
 

@@ -56,6 +56,16 @@ def parse_types(text: str) -> frozenset[str]:
     return frozenset(kind for kind in found.values() if kind is not None)
 
 
+def check_order(order: str) -> None:
+    """Refuse what is none of `ORDERS`.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    if order not in ORDERS:
+        raise UsageError(f"there is no order {order!r}", hint=f"--sort takes {', '.join(ORDERS)}")
+
+
 class IssueList:
     """The findings of a workspace. Cost: 30 bytes a finding."""
 
@@ -76,6 +86,8 @@ class IssueList:
         kept = np.arange(len(head))
         if types:
             kept = np.flatnonzero(pc.is_in(head.column("issue_type"), pa.array(sorted(types))).to_numpy())
+        self.n_others = len(head) - len(kept)
+        """Findings of other types."""
         self._kept, self._head = kept, head.take(pa.array(kept))
         paths = [path for name in tables for path in folder.files(generation, name)]
         self._rows = RowGatherer(paths, ISSUES_SCHEMA.names)
@@ -113,8 +125,7 @@ class IssueList:
             yield from self._rows.take(places[start : start + _ROWS]).to_pylist()
 
     def _order(self, order: str) -> np.ndarray:
-        if order not in ORDERS:
-            raise UsageError(f"there is no order {order!r}", hint=f"--sort takes {', '.join(ORDERS)}")
+        check_order(order)
         if order == "stored":
             return np.arange(len(self))
         kinds = pc.index_in(self._head.column("issue_type"), pa.array(list(ISSUE_TYPES))).to_numpy()

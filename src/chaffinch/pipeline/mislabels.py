@@ -121,7 +121,7 @@ def _by_probabilities(folder: WorkspaceFolder, generation: Generation, path: Pat
         probs.sample_ids[kept],
         labels[kept],
         probs.labels,
-        {f"not judged, {reason}": count for reason, count in reasons.items() if count},
+        {f"not judged: {reason}": count for reason, count in reasons.items() if count},
     )
     found = confident_learning(values, samples.labels)
     margin = found.other_probability - found.self_confidence
@@ -155,14 +155,14 @@ def labelled_samples(codes: np.ndarray, labels: Sequence[str], usable: UsableVec
     sample_ids = np.flatnonzero(is_judged)
     reasons = {
         "without a label": int(((codes < 0) & usable.is_ok).sum()),
-        "with a label, without a vector": int(((codes >= 0) & usable.is_ok & ~has).sum()),
+        "with a label but no vector": int(((codes >= 0) & usable.is_ok & ~has).sum()),
         f"of classes below {MIN_CLASS_IMAGES} images": int((is_known & ~is_judged).sum()),
     }
     return LabelledSamples(
         sample_ids=sample_ids,
         labels=np.searchsorted(kept, codes[sample_ids]),
         classes=[labels[code] for code in kept.tolist()],
-        left_out={f"not judged, {reason}": count for reason, count in reasons.items() if count},
+        left_out={f"not judged: {reason}": count for reason, count in reasons.items() if count},
     )
 
 

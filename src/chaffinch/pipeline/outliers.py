@@ -55,5 +55,5 @@ def find_outliers(root: Path, settings: FindSettings, progress: Progress) -> Ste
         folder.publish(generation, tables={**generation.tables, **tables})
     return StepReport(
         n_flagged={kind: rows.issue_type.count(kind) for kind in (OUTLIER, LABEL_OUTLIER)},
-        figures={"not measured, without a vector": usable.n_without} if usable.n_without else {},
+        figures={"not measured: without a vector": usable.n_without} if usable.n_without else {},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chaffinch.curate.events import Saying
+from chaffinch.curate.state import fold
+from chaffinch.curate.tagging import plan_tagging, write_tagging
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.export_visual_layer import export_visual_layer
 from chaffinch.pipeline.find import find
@@ -16,6 +20,7 @@ from chaffinch.pipeline.import_export import VISUAL_LAYER, import_exports
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.pipeline.tagging_workflow import VLTaggingWorkflow
 from chaffinch.settings import FindSettings
+from chaffinch.storage.decisions import open_log
 from chaffinch.storage.export import read_exported
 
 NAMES = ("None/a, b.png", 'NA/"q".png', "käse/new\nline.png", "käse/plain.png", "käse/dark.png")
@@ -77,11 +82,29 @@ def test_export__csv_feeds_the_tagging_workflow(workspace: Path, tmp_path: Path)
 def test_export__only_of_one_source(workspace: Path, tmp_path: Path) -> None:
     export_visual_layer(workspace, tmp_path / "e.csv", sources=["chaffinch"])
     import_exports(workspace, [tmp_path / "e.csv"], tool=VISUAL_LAYER)
-    both = export_visual_layer(workspace, tmp_path / "both.csv").n_items
-    ours = export_visual_layer(workspace, tmp_path / "ours.csv", sources=["chaffinch"]).n_items
+    both = export_visual_layer(workspace, tmp_path / "both.csv", sources=["all"]).n_items
+    ours = export_visual_layer(workspace, tmp_path / "ours.csv").n_items
     assert (tmp_path / "ours.csv").read_bytes() == (tmp_path / "e.csv").read_bytes()
     assert both > ours
     with pytest.raises(UsageError, match="no findings of 'cleanlab'"):
         export_visual_layer(workspace, tmp_path / "e.csv", sources=["cleanlab"])
     with pytest.raises(UsageError, match="cannot write"):
         export_visual_layer(workspace, tmp_path / "e.xlsx")
+
+
+def test_export__a_persons_keep_comes_back_and_what_a_policy_says_stays_here(
+    workspace: Path, images: Path, tmp_path: Path
+) -> None:
+    person = plan_tagging(workspace, Saying(action="keep"), reviewer="Kim", names=["käse/dark.png"])
+    write_tagging(workspace, person)
+    house = plan_tagging(
+        workspace, Saying(("low_quality_blur",), action="remove"), reviewer="x", names=["käse/plain.png"]
+    )
+    open_log(workspace).append([replace(event, origin="policy:house@1") for event in house.events])
+    export_visual_layer(workspace, tmp_path / "e.json")
+    scan(tmp_path / "other", SourceSpec(locations=(str(images),)))
+    import_exports(tmp_path / "other", [tmp_path / "e.json"], tool=VISUAL_LAYER)
+    states = fold(open_log(tmp_path / "other").read())
+    assert {key: (state.tags, state.action) for key, state in states.items()} == {
+        "all/käse/dark.png": (("keep",), "keep")
+    }

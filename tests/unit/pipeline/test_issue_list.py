@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,3 +71,14 @@ def test_write_issue_page__shows_a_pair_once_and_its_other_side(workspace: Path,
     assert text.count("data:image/jpeg;base64,") == 4
     assert text.index('id="duplicate"') < text.index('id="dark"')
     assert write_issue_page(workspace, tmp_path / "i.html", types=["dark"], n_per_type=1) == 1
+
+
+def test_issues__json_holds_evidence_as_an_object_and_what_cannot_be_listed_is_said(
+    workspace: Path, shell_for: Callable[[Path], Any]
+) -> None:
+    run = shell_for(workspace)
+    rows = [json.loads(line) for line in run("issues", "--format", "json").splitlines()]
+    assert rows
+    assert all(isinstance(row["evidence"], dict) for row in rows)
+    assert f"none of this type; there are {len(rows)} others" in run("issues", "--type", "blur")
+    assert "there is no order 'nosuch'" in run("issues", "--sort", "nosuch", status=2)

@@ -44,8 +44,8 @@ def test_find__flags_and_shows_who_says_so(planted: Path) -> None:
     report = found(planted)
     assert report.n_flagged["mislabel"] == 1
     assert report.left_out is None
-    assert report.figures["not judged, with a label, without a vector"] == 1
-    assert report.figures["not judged, of classes below 5 images"] == 2
+    assert report.figures["not judged: with a label but no vector"] == 1
+    assert report.figures["not judged: of classes below 5 images"] == 2
     (row,) = (r for r in read_exported(planted, "issues").to_pylist() if r["issue_type"] == "mislabel")
     assert row["key"] == "all/cat/0002.png"
     assert row["suggested_label"] == "dog"
@@ -81,7 +81,7 @@ def test_labelled_samples__none_of_a_dataset_without_labels() -> None:
     every = UsableVectors(info, np.ones((3, 2), np.float16), np.ones(3, bool), np.arange(3))
     samples = labelled_samples(np.full(3, -1), [], every)
     assert len(samples.sample_ids) == 0
-    assert samples.left_out == {"not judged, without a label": 3}
+    assert samples.left_out == {"not judged: without a label": 3}
 
 
 def test_find__confused_classes_are_a_table(make_workspace: MakeWorkspace) -> None:
@@ -128,7 +128,7 @@ def test_find__by_a_table_of_some_images(make_workspace: MakeWorkspace, tmp_path
     (done,) = find(root, settings=replace(SETTINGS, pred_probs=str(tmp_path / "p.csv")))
     assert done.report is not None
     assert done.report.n_flagged["mislabel"] == 1
-    assert done.report.figures["not judged, without predicted probabilities"] == 2
+    assert done.report.figures["not judged: without predicted probabilities"] == 2
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_find__tells_outliers_from_label_outliers(make_workspace: MakeWorkspace)
     root = make_workspace({"cat": 40, "dog": 40}, vectors)
     report = found(root)
     assert report.n_flagged == {"outlier": 1, "label_outlier": 1}
-    assert report.figures == {"not measured, without a vector": 1}
+    assert report.figures == {"not measured: without a vector": 1}
     rows = {row["issue_type"]: row for row in read_exported(root, "issues").to_pylist()}
     assert rows["outlier"]["key"] == "all/dog/0060.png"
     assert rows["outlier"]["reason"].startswith("Far from all others: ")
