@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from chaffinch.errors import TableError, WorkspaceError
 from chaffinch.formats.manifest_csv import without_formula
 from chaffinch.records import LoggedDecision
 from chaffinch.storage.files import atomic_path, write_json
+from chaffinch.storage.vectors import EmbedderInfo
 
 RECORD, PICTURES, DECISIONS = "release.json", "pictures.csv", "decisions.csv"
 CHANGES, CHECKSUMS = "CHANGES.md", "checksums.txt"
@@ -63,6 +64,8 @@ class LeakSearch:
     """Those of `settings.METHODS` that ran."""
     phash_threshold: int
     """Largest Hamming distance of a perceptual pair, bits."""
+    vectors: Mapping[str, EmbedderInfo] = field(default_factory=dict)
+    """By method, whose vectors were compared, with the cosine of a pair as threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class CopySearch:
     """Largest Hamming distance of a perceptual pair, bits."""
     kept: Mapping[str, str]
     """Keys of pictures that stay beside a copy of themselves, and why."""
+    vectors: Mapping[str, EmbedderInfo] = field(default_factory=dict)
+    """By method, whose vectors were compared, with the cosine of a pair as threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +145,17 @@ def read_record(folder: Path) -> ReleaseRecord:
         if value.pop("format") != RELEASE_FORMAT or value.pop("version") > RELEASE_VERSION:
             raise ValueError("it is of another or a newer program")
         searches = tuple(
-            LeakSearch((s["between"][0], s["between"][1]), tuple(s["methods"]), s["phash_threshold"])
+            LeakSearch(
+                (s["between"][0], s["between"][1]), tuple(s["methods"]), s["phash_threshold"], _vectors(s)
+            )
             for s in value.pop("searches")
         )
         value |= {name: tuple(value[name]) for name in ("contents", "splits", "absent", "adjudicators")}
         source, copies = value["source"], value["copies"]
         value["source"] = NamedSource(**{**source, "locations": tuple(source["locations"])})
-        value["copies"] = copies and CopySearch(**{**copies, "methods": tuple(copies["methods"])})
+        value["copies"] = copies and CopySearch(
+            **{**copies, "methods": tuple(copies["methods"]), "vectors": _vectors(copies)}
+        )
         return ReleaseRecord(searches=searches, **value)
     except FileNotFoundError:
         raise WorkspaceError(
@@ -154,6 +163,10 @@ def read_record(folder: Path) -> ReleaseRecord:
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise WorkspaceError(f"cannot be read: {error}", where=str(path)) from error
+
+
+def _vectors(search: Mapping[str, Any]) -> dict[str, EmbedderInfo]:
+    return {method: EmbedderInfo(**info) for method, info in search.get("vectors", {}).items()}
 
 
 def write_pictures(folder: Path, pictures: Iterable[ReleasedPicture]) -> None:

@@ -12,10 +12,16 @@ import pyarrow.compute as pc
 
 from chaffinch.detect.groups import DuplicateGroups, duplicate_groups, rank_of
 from chaffinch.detect.issues import duplicate_issues, label_conflict_issues
-from chaffinch.pipeline.pair_search import PairSearch, search_pairs
+from chaffinch.pipeline.pair_search import PairSearch, search_pairs, vectors_used
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.settings import LeakSettings
-from chaffinch.storage.findings import PHASH_THRESHOLDS, SCOPE_DUPLICATES, write_issues, write_pairs
+from chaffinch.storage.findings import (
+    PHASH_THRESHOLDS,
+    SCOPE_DUPLICATES,
+    with_search_vectors,
+    write_issues,
+    write_pairs,
+)
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.pairs import PairSet
@@ -66,6 +72,10 @@ def find_duplicates(
         generation = folder.published()
         search = search_pairs(folder, generation, settings=settings, side=None, progress=progress)
         found = search.found
+        used = vectors_used(generation, settings, search)
+        generation = with_search_vectors(
+            generation, SCOPE_DUPLICATES, searched=[p.method for p in found], vectors=used
+        )
         groups = duplicate_groups(found, rank=_rank(folder, generation))
         n_conflicts = 0
         # Where no method could run, what an earlier run found still holds.

@@ -21,7 +21,7 @@ from chaffinch.identity import slug
 from chaffinch.pipeline.columns import Thumbnails, load_sides, sides_fingerprint
 from chaffinch.pipeline.leak_rows import LeakRows
 from chaffinch.pipeline.leaks import keep_leaks
-from chaffinch.pipeline.pair_search import PairSearch, search_pairs
+from chaffinch.pipeline.pair_search import PairSearch, search_pairs, vectors_used
 from chaffinch.pipeline.pair_vectors import replaced_methods
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.spelling import Spelling, manifest_spelling
@@ -40,7 +40,7 @@ from chaffinch.report.leak_summary import (
 )
 from chaffinch.report.leak_tally import LeakTally
 from chaffinch.settings import METHODS, LeakSettings
-from chaffinch.storage.findings import PHASH_THRESHOLDS, leak_scope, read_pairs, scopes
+from chaffinch.storage.findings import PHASH_THRESHOLDS, leak_scope, read_pairs, scopes, with_search_vectors
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
 from chaffinch.storage.pairs import PairSet, count_stars
@@ -127,6 +127,7 @@ def report_leaks(
         generation = folder.published()
         side = load_sides(folder, generation, between)
         search = search_pairs(folder, generation, settings=settings, side=side, progress=progress)
+        generation = _noted(generation, between, settings, search)
         generation = keep_leaks(folder, generation, between, side=side, found=search.found, settings=settings)
         # Still under the lock: two publications by others would remove the tables that are read here.
         writing = _Writing(folder, generation, between, side, output, settings)
@@ -135,6 +136,15 @@ def report_leaks(
             manifest or output.with_name(f"{name}_tagged_manifest.csv"), manifest is not None
         )
         return writing.write(name, search, spelling, started=started)
+
+
+def _noted(
+    generation: Generation, between: tuple[str, str], settings: LeakSettings, search: PairSearch
+) -> Generation:
+    """Note whose vectors were compared, so that a release can have the same search made again."""
+    searched = [pairs.method for pairs in search.found]
+    used = vectors_used(generation, settings, search)
+    return with_search_vectors(generation, leak_scope(*between), searched=searched, vectors=used)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

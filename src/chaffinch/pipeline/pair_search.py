@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from chaffinch.report.leak_summary import LeftOut
 from chaffinch.settings import DEFAULT_EMBEDDER, METHODS, LeakSettings
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.pairs import PairSet
-from chaffinch.storage.vectors import embedder_info, read_vectors
+from chaffinch.storage.vectors import EmbedderInfo, embedder_info, read_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,19 @@ def search_pairs(
     semantic = semantic_pairs(samples, vectors, threshold=threshold, side=side)
     run = SemanticRun(embedder, threshold, semantic.n_borderline, semantic.n_without_vector)
     return PairSearch([*found, semantic.pairs], run, ())
+
+
+def vectors_used(
+    generation: Generation, settings: LeakSettings, search: PairSearch
+) -> dict[str, EmbedderInfo]:
+    """Return whose vectors a search compared, by method, with the cosine that it took for its threshold."""
+    info = embedder_info(generation, settings.embedder)
+    used: dict[str, EmbedderInfo] = {}
+    if info is not None and info.semantic_threshold is not None and "verified" in settings.methods:
+        used["verified"] = info
+    if info is not None and search.semantic is not None:
+        used["semantic"] = replace(info, semantic_threshold=search.semantic.threshold)
+    return used
 
 
 @dataclass(frozen=True, slots=True, eq=False)

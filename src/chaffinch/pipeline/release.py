@@ -32,7 +32,7 @@ from chaffinch.pipeline.resolve_artifacts import write_artifacts
 from chaffinch.settings import METHODS, LeakSettings
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.files import atomic_path, write_json
-from chaffinch.storage.findings import PHASH_THRESHOLDS, SCOPE_DUPLICATES, scopes
+from chaffinch.storage.findings import PHASH_THRESHOLDS, SCOPE_DUPLICATES, scopes, search_vectors
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
 
@@ -130,7 +130,9 @@ def _copies(plan: ReleasePlan) -> CopySearch | None:
         return None
     thresholds = plan.generation.info.get(PHASH_THRESHOLDS, {})
     radius = thresholds.get(SCOPE_DUPLICATES, LeakSettings().phash_threshold)
-    return CopySearch(claims.methods, radius, claims.kept)
+    vectors = search_vectors(plan.generation, SCOPE_DUPLICATES)
+    used = {method: info for method, info in vectors.items() if method in claims.methods}
+    return CopySearch(claims.methods, radius, claims.kept, used)
 
 
 def _searches(generation: Generation) -> Iterator[LeakSearch]:
@@ -143,7 +145,8 @@ def _searches(generation: Generation) -> Iterator[LeakSearch]:
     for scope, found in sorted(methods.items()):
         _, first, second = scope.split("/")
         radius = thresholds.get(scope, LeakSettings().phash_threshold)
-        yield LeakSearch((first, second), tuple(sorted(found, key=METHODS.index)), radius)
+        vectors = search_vectors(generation, scope)
+        yield LeakSearch((first, second), tuple(sorted(found, key=METHODS.index)), radius, vectors)
 
 
 def _write_changes(folder: Path, plan: ReleasePlan, absent: list[str]) -> None:

@@ -31,7 +31,13 @@ from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.release_plan import FOLDER
 from chaffinch.pipeline.verify_forms import SOURCE, Release, Shown, scan_form
 from chaffinch.pipeline.verify_lists import SaidByManifest, list_faults, read_said
-from chaffinch.pipeline.verify_searches import ResidualPair, not_repeated, residual_copies, residual_leaks
+from chaffinch.pipeline.verify_searches import (
+    ResidualPair,
+    not_repeated,
+    residual_copies,
+    residual_leaks,
+    vectors_again,
+)
 from chaffinch.settings import MeasureSettings, ScanSettings
 
 
@@ -89,7 +95,8 @@ def verify(folder: Path, *, workers: int = 0, progress: Progress | None = None) 
     Raises:
         WorkspaceError: If the folder is no release.
 
-    Cost: two reads and one decode of every picture, in each form that the release has.
+    Cost: two reads and one decode of every picture, in each form that the release has; where searches
+    compared vectors, the embedder on each.
     """
     progress, record = progress or Silent(), read_record(folder)
     if not (folder / CHECKSUMS).is_file():
@@ -98,7 +105,8 @@ def verify(folder: Path, *, workers: int = 0, progress: Progress | None = None) 
     pictures, said = _tables(folder, record, faults)
     faults += list_faults(folder, record, said, pictures=pictures)
     release = Release(folder, record, pictures, frozenset(said.removed_keys))
-    result = _Searches(release, [], [], {}, {}, not_repeated(record))
+    embedders = vectors_again(record)
+    result = _Searches(release, embedders, [], [], {}, {}, not_repeated(record, embedders))
     settings = ScanSettings(measure=MeasureSettings(level="hashes"), workers=workers)
     for form in release.forms():
         with TemporaryDirectory(prefix="chaffinch-verify-") as name:
@@ -120,6 +128,8 @@ class _Searches:
     """What the forms of one release yield, taken one after the other."""
 
     release: Release
+    embedders: Mapping[str, str]
+    """What makes the vectors that were compared, by fingerprint."""
     faults: list[str]
     searched: list[str]
     leaks: dict[tuple[str, str], ResidualPair]
@@ -131,7 +141,10 @@ class _Searches:
     def take(self, name: str, place: Path, *, settings: ScanSettings, progress: Progress) -> None:
         """Scan one form, hold it against the table, and search in it."""
         try:
-            form = scan_form(self.release, name, place, settings=settings, progress=progress)
+            embedders = list(self.embedders.values())
+            form = scan_form(
+                self.release, name, place, settings=settings, embedders=embedders, progress=progress
+            )
         except (ChaffinchError, pa.ArrowException, OSError, ValueError, KeyError) as error:
             # Where the source lies now is not the release's business; that its own files can be read is.
             words = f"{name} cannot be searched: {str(error).splitlines()[0]}"

@@ -13,8 +13,8 @@ Each picture is told by what the form itself says: its path, the key in its row,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +110,13 @@ class _Form:
 
 
 def scan_form(
-    release: Release, name: str, place: Path, *, settings: ScanSettings, progress: Progress
+    release: Release,
+    name: str,
+    place: Path,
+    *,
+    settings: ScanSettings,
+    embedders: Sequence[str],
+    progress: Progress,
 ) -> ScannedForm | None:
     """Scan one form of a release into a workspace of its own; None where it holds no picture.
 
@@ -119,6 +125,7 @@ def scan_form(
         name: One of its `forms`.
         place: The new workspace.
         settings: How to scan.
+        embedders: What makes the vectors to compare, as `--embedder` takes it; the first in the same pass.
         progress: Who watches.
 
     Raises:
@@ -127,7 +134,8 @@ def scan_form(
     form = _FORMS[name](release)
     if form is None:
         return None
-    scan(place, form.spec, settings=settings, progress=progress)
+    for embedder in embedders or (None,):
+        scan(place, form.spec, settings=replace(settings, embedder=embedder), progress=progress)
     workspace = WorkspaceFolder(place)
     generation = workspace.published()
     rows = list(_rows(workspace, generation, release, form))

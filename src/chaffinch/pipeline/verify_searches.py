@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chaffinch.apply.artifacts import ReleaseRecord
+from chaffinch.apply.artifacts import CopySearch, LeakSearch, ReleaseRecord
+from chaffinch.compute.embedding import Embedder
+from chaffinch.errors import ChaffinchError
 from chaffinch.pipeline.copies import restricted
+from chaffinch.pipeline.embedders import open_vector_maker
+from chaffinch.pipeline.own_vectors import PREFIX
 from chaffinch.pipeline.pair_search import search_pairs
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.verify_forms import ScannedForm
 from chaffinch.settings import LeakSettings
 from chaffinch.storage.pairs import PairSet, expand_pairs
-
-NOT_REPEATED = "semantic"
-"""Method that no search repeats: a release holds no vectors."""
+from chaffinch.storage.vectors import EMBEDDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,24 @@ class ResidualPair:
     """The person who keeps either of them, or why both stay; None: nobody does."""
 
 
+def vectors_again(record: ReleaseRecord) -> dict[str, str]:
+    """Return what makes the vectors that were compared, as `--embedder` takes it, by fingerprint.
+
+    Left out is what cannot be had again here: vectors of the user's own, a model that is gone or another one.
+    """
+    infos = [info for search in _searches(record) for info in search.vectors.values()]
+    specs = {info.fingerprint: info.spec for info in infos if info.spec and not info.spec.startswith(PREFIX)}
+    return {fingerprint: spec for fingerprint, spec in specs.items() if _fingerprint(spec) == fingerprint}
+
+
 def residual_leaks(form: ScannedForm, record: ReleaseRecord, progress: Progress) -> list[ResidualPair]:
     """Return the leaks between pictures of a release, by each search that was made before; sorted."""
     found: dict[tuple[int, int], set[str]] = {}
     for search in record.searches:
-        methods = tuple(m for m in search.methods if m != NOT_REPEATED)
         side = form.side(search.between)
-        if not methods or side is None:
+        if side is None:
             continue
-        settings = LeakSettings(methods=methods, phash_threshold=search.phash_threshold)
-        again = search_pairs(form.workspace, form.generation, settings=settings, side=side, progress=progress)
-        for pairs in again.found:
+        for pairs in _search_again(form, search, side, progress):
             _take_pairs(found, pairs, side)
     return list(_named(form, found, record.waivers))
 
@@ -55,26 +64,66 @@ def residual_copies(form: ScannedForm, record: ReleaseRecord, progress: Progress
     if record.copies is None:
         return []
     found: dict[tuple[int, int], set[str]] = {}
-    methods = tuple(m for m in record.copies.methods if m != NOT_REPEATED)
-    if not methods:
-        return []
-    settings = LeakSettings(methods=methods, phash_threshold=record.copies.phash_threshold)
-    again = search_pairs(form.workspace, form.generation, settings=settings, side=None, progress=progress)
-    for pairs in again.found:
+    for pairs in _search_again(form, record.copies, None, progress):
         # Before pairs are written out: of a large group of equal pictures all but one are gone.
         _take_pairs(found, restricted(pairs, form.is_left, form.is_left), None)
     return list(_named(form, found, record.copies.kept))
 
 
-def not_repeated(record: ReleaseRecord) -> list[str]:
-    """Return the searches that cannot be made again, in words."""
-    leaks = [
-        f"{NOT_REPEATED} leaks between {' and '.join(search.between)}"
-        for search in record.searches
-        if NOT_REPEATED in search.methods
-    ]
-    has_copies = record.copies is not None and NOT_REPEATED in record.copies.methods
-    return [*leaks, *([f"{NOT_REPEATED} duplicates"] if has_copies else [])]
+def not_repeated(record: ReleaseRecord, embedders: Mapping[str, str]) -> list[str]:
+    """Return the searches that cannot be made again as they were, in words.
+
+    Args:
+        record: What the release says about itself.
+        embedders: What makes the vectors that can be had again, by fingerprint.
+    """
+    return [words for search in _searches(record) for words in _missing(search, embedders)]
+
+
+def _missing(search: LeakSearch | CopySearch, embedders: Mapping[str, str]) -> Iterator[str]:
+    what = "duplicates"
+    if isinstance(search, LeakSearch):
+        what = f"leaks between {' and '.join(search.between)}"
+    for method in search.methods:
+        info = search.vectors.get(method)
+        if info is None and method == "semantic":
+            yield f"{method} {what}: nothing tells whose vectors were compared"
+        elif info is not None and info.fingerprint not in embedders:
+            yield f"{method} {what} through the vectors of {info.name}, which cannot be had here"
+
+
+def _searches(record: ReleaseRecord) -> list[LeakSearch | CopySearch]:
+    return [*record.searches, *([record.copies] if record.copies is not None else [])]
+
+
+def _fingerprint(spec: str) -> str | None:
+    try:
+        maker = open_vector_maker(spec)
+    except (ChaffinchError, OSError):
+        return None
+    return maker.info.fingerprint if isinstance(maker, Embedder) else None
+
+
+def _search_again(
+    form: ScannedForm, search: LeakSearch | CopySearch, side: np.ndarray | None, progress: Progress
+) -> Iterator[PairSet]:
+    """Search by each method, with the vectors and the cosine that it had before, as far as they are here."""
+    here = {info["fingerprint"]: info for info in form.generation.info.get(EMBEDDERS, {}).values()}
+    for method in search.methods:
+        before = search.vectors.get(method)
+        info = here.get(before.fingerprint) if before is not None else None
+        if method == "semantic" and info is None:
+            continue
+        known = (
+            {info["name"]: {**info, "semantic_threshold": before.semantic_threshold}}
+            if info and before
+            else {}
+        )
+        generation = replace(form.generation, info={**form.generation.info, EMBEDDERS: known})
+        settings = LeakSettings(methods=(method,), phash_threshold=search.phash_threshold)
+        yield from search_pairs(
+            form.workspace, generation, settings=settings, side=side, progress=progress
+        ).found
 
 
 def _take_pairs(found: dict[tuple[int, int], set[str]], pairs: PairSet, side: np.ndarray | None) -> None:

@@ -6,7 +6,8 @@ scope is the step: ``duplicates``, ``leaks/<split>/<split>``, or ``import.<tool>
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import ISSUES_SCHEMA, IssueRows
 from chaffinch.storage.pairs import PairBlock, PairSet, expand_pairs, take_rows, transforms_of
 from chaffinch.storage.samples import RowGatherer
+from chaffinch.storage.vectors import EmbedderInfo
 
 EDGES_SCHEMA = pa.schema(
     [
@@ -52,6 +54,9 @@ PHASH_THRESHOLDS = "phash_thresholds"
 PAIR_VECTORS = "pair_vectors"
 """Key in a generation's `info`: by scope of leaks and method, the vectors that the search compared."""
 
+SEARCH_VECTORS = "search_vectors"
+"""Key in a generation's `info`: by scope (splits of leaks sorted) and method, whose vectors were compared."""
+
 STEPS = "steps"
 """Key in a generation's `info`: by step of `find` that was asked for on these images, the vectors that were
 there and whether it had to be left out."""
@@ -74,6 +79,35 @@ def is_finding(table: str) -> bool:
 def leak_scope(first: str, second: str) -> str:
     """Return the scope of leaks between two splits."""
     return f"leaks/{first}/{second}"
+
+
+def with_search_vectors(
+    generation: Generation, scope: str, *, searched: Collection[str], vectors: Mapping[str, EmbedderInfo]
+) -> Generation:
+    """Note whose vectors a search compared, to be published with what it found.
+
+    Args:
+        generation: Its tables.
+        scope: What was searched.
+        searched: The methods that ran; what was noted of others stays.
+        vectors: By method, the embedder, with the smallest cosine of a pair as its threshold.
+    """
+    known, name = generation.info.get(SEARCH_VECTORS, {}), _unturned(scope)
+    kept = {method: entry for method, entry in known.get(name, {}).items() if method not in searched}
+    entries = kept | {method: asdict(info) for method, info in vectors.items()}
+    return replace(generation, info=generation.info | {SEARCH_VECTORS: known | {name: entries}})
+
+
+def search_vectors(generation: Generation, scope: str) -> dict[str, EmbedderInfo]:
+    """Return whose vectors the searches of a scope compared, by method; methods without any are left out."""
+    entries = generation.info.get(SEARCH_VECTORS, {}).get(_unturned(scope), {})
+    return {method: EmbedderInfo(**entry) for method, entry in entries.items()}
+
+
+def _unturned(scope: str) -> str:
+    """Return a scope's name whichever way round its splits are: pairs know no side."""
+    kind, *splits = scope.split("/")
+    return "/".join([kind, *sorted(splits)])
 
 
 def write_pairs(

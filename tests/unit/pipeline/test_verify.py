@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -211,3 +212,32 @@ def test_verify__of_images_that_nobody_read_says_that_nothing_is_proven(
     assert "3 images left\n" in text
     assert "nothing about pictures could be proven: none could be read" in text
     assert "residual" not in text
+
+
+def test_verify__searches_again_with_the_vectors_that_were_compared(
+    tmp_path: Path, shell_for: Callable[..., Any]
+) -> None:
+    """A wide crop, which no hash brings near: only its vector makes it a candidate."""
+    rng = np.random.default_rng(5)
+    small = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    whole = Image.fromarray(small).resize((240, 180), Image.Resampling.BICUBIC)
+    for name in ("train/cat/a.png", "train/cat/b.png", "val/cat/c.png", "val/cat/d.png"):
+        (tmp_path / "birds" / name).parent.mkdir(parents=True, exist_ok=True)
+    whole.save(tmp_path / "birds/train/cat/a.png")
+    whole.crop((24, 18, 204, 153)).save(tmp_path / "birds/val/cat/c.png")
+    run = shell_for(tmp_path / "ws")
+    run("scan", tmp_path / "birds", "--embedder", "chaffinch-s")
+    run("leaks", "--between", "train", "val", "--methods", "verified")
+    run("apply", "--to", tmp_path / "out")
+    (search,) = json.loads((tmp_path / "out" / "release.json").read_text())["searches"]
+    assert search["vectors"]["verified"]["spec"] == "chaffinch-s"
+    text = run("verify", status=3)
+    assert "1 residual leak\n  images/train/cat/a.png = images/val/cat/c.png (verified)" in text
+    record = json.loads((tmp_path / "out" / "release.json").read_text())
+    record["searches"][0]["vectors"]["verified"]["fingerprint"] = "another"
+    (tmp_path / "out" / "release.json").write_text(json.dumps(record))
+    text = run("verify", status=3)
+    assert "0 residual leaks" in text
+    assert (
+        "not searched again: verified leaks between train and val through the vectors of chaffinch-s" in text
+    )
