@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from chaffinch.detect.layout import plane_places
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.pipeline.usable_vectors import usable_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.findings import MAP
 from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
-from chaffinch.storage.vectors import embedder_info, read_vectors
 
 MAP_SCHEMA = pa.schema([("sample_id", pa.int64()), ("x", pa.float32()), ("y", pa.float32())])
 """Places are 0..1 in each direction; images without a vector have no row."""
@@ -36,13 +35,13 @@ def find_map(root: Path, settings: FindSettings, progress: Progress) -> StepRepo
     folder.published()
     with writer_lock(root):
         generation = folder.published()
-        info = embedder_info(generation, settings.embedder)
-        if info is None:
+        usable = usable_vectors(folder, generation, settings.embedder)
+        if usable is None:
             return lacks_vectors(root)
         progress.stage("laying out the map", total=None, unit="images")
-        places = plane_places(read_vectors(folder, generation, info.name))
-        here = np.flatnonzero(~np.isnan(places[:, 0]))
-        rows = pa.table({"sample_id": here, "x": places[here, 0], "y": places[here, 1]}, schema=MAP_SCHEMA)
+        places = plane_places(usable.own())
+        columns = {"sample_id": usable.sample_ids, "x": places[:, 0], "y": places[:, 1]}
+        rows = pa.table(columns, schema=MAP_SCHEMA)
         file = folder.write_table(generation, MAP, [rows], schema=MAP_SCHEMA)
         folder.publish(generation, tables={**generation.tables, MAP: [file]})
-    return StepReport(figures={"images on the map": len(here)})
+    return StepReport(figures={"images on the map": len(rows)})
