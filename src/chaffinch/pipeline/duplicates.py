@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from chaffinch.detect.groups import DuplicateGroups, duplicate_groups, rank_of
 from chaffinch.detect.issues import duplicate_issues, label_conflict_issues
 from chaffinch.pipeline.pair_search import PairSearch, search_pairs, vectors_used
 from chaffinch.pipeline.progress import Progress, Silent
-from chaffinch.settings import LeakSettings
+from chaffinch.pipeline.steps import noted
+from chaffinch.settings import FindSettings, LeakSettings
 from chaffinch.storage.findings import (
     PHASH_THRESHOLDS,
     SCOPE_DUPLICATES,
@@ -24,7 +24,6 @@ from chaffinch.storage.findings import (
 )
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.lock import writer_lock
-from chaffinch.storage.pairs import PairSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,9 @@ def find_duplicates(
         )
         groups = duplicate_groups(found, rank=_rank(folder, generation))
         n_conflicts = 0
-        # Where no method could run, what an earlier run found still holds.
+        # Where no method could run, what an earlier run found still holds, and so does its note.
         if found:
-            threshold = settings.phash_threshold
-            n_conflicts = _publish(folder, generation, found, groups, phash_threshold=threshold)
+            n_conflicts = _publish(folder, generation, search, groups, settings=settings)
     return DuplicateReport(
         n_groups=int(groups.is_original.sum()),
         n_in_groups=int((groups.group >= 0).sum()),
@@ -112,20 +110,22 @@ def _rank(folder: WorkspaceFolder, generation: Generation) -> np.ndarray:
 def _publish(
     folder: WorkspaceFolder,
     generation: Generation,
-    found: Sequence[PairSet],
+    search: PairSearch,
     groups: DuplicateGroups,
     *,
-    phash_threshold: int,
+    settings: LeakSettings,
 ) -> int:
     """Publish pairs and issues; returns the number of label conflicts."""
     # Pairs of methods not searched now would stand beside issues that know nothing of them.
     earlier = tuple(f"{kind}/{SCOPE_DUPLICATES}/" for kind in ("edges", "groups"))
     tables = {name: files for name, files in generation.tables.items() if not name.startswith(earlier)}
-    for pairs in found:
+    for pairs in search.found:
         tables |= write_pairs(folder, generation, pairs, scope=SCOPE_DUPLICATES)
-    issues = [duplicate_issues(folder, generation, groups, phash_threshold=phash_threshold)]
-    issues += [label_conflict_issues(folder, generation, p) for p in found if p.method == "exact"]
+    issues = [duplicate_issues(folder, generation, groups, phash_threshold=settings.phash_threshold)]
+    issues += [label_conflict_issues(folder, generation, p) for p in search.found if p.method == "exact"]
     tables |= write_issues(folder, generation, issues, scope=SCOPE_DUPLICATES)
-    thresholds = {**generation.info.get(PHASH_THRESHOLDS, {}), SCOPE_DUPLICATES: phash_threshold}
-    folder.publish(generation, tables=tables, info={**generation.info, PHASH_THRESHOLDS: thresholds})
+    thresholds = {**generation.info.get(PHASH_THRESHOLDS, {}), SCOPE_DUPLICATES: settings.phash_threshold}
+    step = FindSettings(pairs=settings, embedder=settings.embedder)
+    info = noted(generation, SCOPE_DUPLICATES, step, is_left_out=bool(search.left_out))
+    folder.publish(generation, tables=tables, info={**info, PHASH_THRESHOLDS: thresholds})
     return sum(len(rows) for rows in issues[1:])

@@ -19,11 +19,11 @@ from chaffinch.pipeline.mislabels import find_mislabels
 from chaffinch.pipeline.outliers import find_outliers
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.quality import find_quality
-from chaffinch.pipeline.steps import StepReport, StepState, note_step, step_state
+from chaffinch.pipeline.steps import StepReport, StepState, step_state
 from chaffinch.settings import FindSettings
 from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT
-from chaffinch.storage.lock import writer_lock
+from chaffinch.storage.vectors import embedder_info, embedder_names
 
 Step = Callable[[Path, FindSettings, Progress], StepReport]
 
@@ -77,19 +77,21 @@ def find(
     Args:
         root: The workspace.
         settings: Which steps, and how.
-        skip_done: Leave steps alone that ran on the same images and vectors.
+        skip_done: Leave steps alone that ran on the same images and vectors with the same settings.
         progress: Who watches.
 
     Returns:
         One report a step, in the order in which they ran.
 
     Raises:
-        UsageError: If there is no such step.
+        UsageError: If there is no such step, or the embedder named has no vectors here.
         WorkspaceError: If no scan has ended yet.
         LockedError: If another process writes to the workspace.
     """
     settings, progress = settings or FindSettings(), progress or Silent()
     steps = parse_steps(settings.only)
+    if settings.embedder is not None:
+        _check_embedder(root, settings.embedder)
     return [_run(root, step, settings, skip_done=skip_done, progress=progress) for step in steps]
 
 
@@ -106,12 +108,19 @@ def parse_steps(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(step for step in STEPS if step in wanted)
 
 
+def _check_embedder(root: Path, name: str) -> None:
+    generation = WorkspaceFolder(root).published()
+    if embedder_info(generation, name) is None:
+        there = ", ".join(embedder_names(generation))
+        hint = (
+            f"there are those of {there}" if there else f"chaffinch scan SOURCE -w {root} --embedder {name}"
+        )
+        raise UsageError(f"the workspace has no vectors of {name!r}", where=str(root), hint=hint)
+
+
 def _run(root: Path, step: str, settings: FindSettings, *, skip_done: bool, progress: Progress) -> FindReport:
     started = time.perf_counter(), time.process_time()
-    folder = WorkspaceFolder(root)
     report = None
-    if not (skip_done and step_state(folder.published(), step, settings) is StepState.DONE):
+    if not (skip_done and step_state(WorkspaceFolder(root).published(), step, settings) is StepState.DONE):
         report = STEPS[step](root, settings, progress)
-        with writer_lock(root):
-            note_step(folder, step, settings, is_left_out=report.left_out is not None)
     return FindReport(step, report, time.perf_counter() - started[0], time.process_time() - started[1])

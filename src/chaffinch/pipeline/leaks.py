@@ -13,11 +13,13 @@ from chaffinch.detect.issues import leak_issues
 from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.formats.location import absolute_uri, base_name, local_path, trimmed
 from chaffinch.identity import SPLIT_ORDER, path_from_text
+from chaffinch.pipeline.pair_search import searched_with
 from chaffinch.pipeline.pair_vectors import pair_vectors, replaced_methods
 from chaffinch.pipeline.progress import Progress
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.settings import METHODS, LeakSettings, ScanSettings
 from chaffinch.storage.findings import (
+    LEAK_SEARCHES,
     PAIR_VECTORS,
     PHASH_THRESHOLDS,
     leak_scope,
@@ -130,11 +132,16 @@ def keep_leaks(
         thresholds.setdefault(scope, turned_threshold)
     if "perceptual" in searched:
         thresholds[scope] = settings.phash_threshold
-    searched_with = thresholds.get(scope, settings.phash_threshold)
-    rows = leak_issues(folder, generation, every, side=side, phash_threshold=searched_with)
+    radius = thresholds.get(scope, settings.phash_threshold)
+    rows = leak_issues(folder, generation, every, side=side, phash_threshold=radius)
     tables |= write_issues(folder, generation, [rows], scope=scope)
+    searches = dict(generation.info.get(LEAK_SEARCHES, {}))
+    new_searches = {m: what for m, what in searched_with(generation, settings).items() if m in searched}
+    noted = searches.pop(reverse, {}) | searches.get(scope, {}) | new_searches
+    searches[scope] = {method: what for method, what in noted.items() if method in known}
     vectors = pair_vectors(generation, between, settings=settings, searched=searched)
-    info = {**generation.info, PHASH_THRESHOLDS: thresholds, PAIR_VECTORS: vectors}
+    notes = {PHASH_THRESHOLDS: thresholds, LEAK_SEARCHES: searches, PAIR_VECTORS: vectors}
+    info = {**generation.info, **notes}
     return folder.publish(generation, tables=tables, info=info)
 
 

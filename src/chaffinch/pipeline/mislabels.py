@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from chaffinch.pipeline.columns import load_is_ok, load_labels
 from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.pred_probs import link_pred_probs
 from chaffinch.pipeline.progress import Progress
-from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.pipeline.steps import StepReport, lacks_vectors, leave_out, noted
 from chaffinch.pipeline.usable_vectors import UsableVectors, usable_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.confusion import CONFUSION, CONFUSION_SCHEMA
@@ -79,15 +80,18 @@ def find_mislabels(root: Path, settings: FindSettings, progress: Progress) -> St
         else:
             usable = usable_vectors(folder, generation, settings.embedder)
             if usable is None:
-                return lacks_vectors(root)
+                return leave_out(
+                    folder, generation, SCOPE_MISLABELS, settings=settings, report=lacks_vectors(root)
+                )
             samples = labelled_samples(*load_labels(folder, generation), usable)
             if len(samples.classes) < 2:
-                return StepReport(
+                report = StepReport(
                     figures=samples.left_out,
                     left_out=f"there are not two labels with at least {MIN_CLASS_IMAGES} images each",
                 )
+                return leave_out(folder, generation, SCOPE_MISLABELS, settings=settings, report=report)
             found = _by_vectors(folder, generation, usable.info.name, samples=samples)
-        _publish(folder, generation, found)
+        _publish(folder, generation, found, info=noted(generation, SCOPE_MISLABELS, settings))
     return StepReport(
         n_flagged={kind: found.rows.issue_type.count(kind) for kind in (MISLABEL, AMBIGUOUS_CLASS)},
         figures={"confused pairs of classes": len(found.pairs), **found.samples.left_out},
@@ -201,10 +205,12 @@ def _confusion_table(folder: WorkspaceFolder, generation: Generation, found: _Fi
     return pa.Table.from_pylist(rows, schema=CONFUSION_SCHEMA)
 
 
-def _publish(folder: WorkspaceFolder, generation: Generation, found: _Findings) -> None:
+def _publish(
+    folder: WorkspaceFolder, generation: Generation, found: _Findings, *, info: dict[str, Any]
+) -> None:
     """Publish issues and confused classes in place of those of an earlier run."""
     confusion = _confusion_table(folder, generation, found)
     tables = dict(generation.tables)
     tables |= write_issues(folder, generation, [found.rows], scope=SCOPE_MISLABELS)
     tables[CONFUSION] = [folder.write_table(generation, CONFUSION, [confusion], schema=CONFUSION_SCHEMA)]
-    folder.publish(generation, tables=tables)
+    folder.publish(generation, tables=tables, info=info)

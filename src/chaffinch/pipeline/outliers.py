@@ -10,7 +10,7 @@ from chaffinch.detect.sample_texts import read_texts
 from chaffinch.pipeline.columns import load_labels
 from chaffinch.pipeline.neighbours import neighbour_graph
 from chaffinch.pipeline.progress import Progress
-from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.pipeline.steps import StepReport, lacks_vectors, leave_out, noted
 from chaffinch.pipeline.usable_vectors import usable_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.findings import SCOPE_OUTLIERS, write_issues
@@ -40,10 +40,13 @@ def find_outliers(root: Path, settings: FindSettings, progress: Progress) -> Ste
         generation = folder.published()
         usable = usable_vectors(folder, generation, settings.embedder)
         if usable is None:
-            return lacks_vectors(root)
+            return leave_out(
+                folder, generation, SCOPE_OUTLIERS, settings=settings, report=lacks_vectors(root)
+            )
         sample_ids = usable.sample_ids
         if len(sample_ids) < MIN_IMAGES:
-            return StepReport(left_out=f"fewer than {MIN_IMAGES} images have a vector")
+            report = StepReport(left_out=f"fewer than {MIN_IMAGES} images have a vector")
+            return leave_out(folder, generation, SCOPE_OUTLIERS, settings=settings, report=report)
         progress.stage("measuring outliers", total=None, unit="images")
         labels, classes = load_labels(folder, generation)
         labels = labels[sample_ids]
@@ -52,7 +55,8 @@ def find_outliers(root: Path, settings: FindSettings, progress: Progress) -> Ste
         measured = MeasuredOutliers(sample_ids, labels, classes, graph, scores)
         rows = outlier_rows(measured, read_texts(folder, generation, measured.samples_named().tolist()))
         tables = write_issues(folder, generation, [rows], scope=SCOPE_OUTLIERS)
-        folder.publish(generation, tables={**generation.tables, **tables})
+        info = noted(generation, SCOPE_OUTLIERS, settings)
+        folder.publish(generation, tables={**generation.tables, **tables}, info=info)
     return StepReport(
         n_flagged={kind: rows.issue_type.count(kind) for kind in (OUTLIER, LABEL_OUTLIER)},
         figures={"not measured: without a vector": usable.n_without} if usable.n_without else {},

@@ -103,6 +103,24 @@ def vectors_used(
     return used
 
 
+def searched_with(generation: Generation, settings: LeakSettings) -> dict[str, str]:
+    """Return, by each method asked for, what its pairs rest on besides the images.
+
+    They are up to date while this stays as it is. It tells too that vectors or a threshold are lacking, so
+    that a method is searched again once they are there.
+    """
+    info = embedder_info(generation, settings.embedder)
+    whose = f"{info.name} {info.fingerprint}" if info else "no vectors"
+    copies = info.semantic_threshold if info else None
+    rests_on = {
+        "exact": "content",
+        "perceptual": f"{settings.phash_threshold} bits",
+        "verified": f"{whose} {copies}" if copies is not None else "thumbnails",
+        "semantic": f"{whose} {settings.semantic_threshold or copies}",
+    }
+    return {method: rests_on[method] for method in METHODS if method in settings.methods}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Search:
     """A search that needs no vectors."""

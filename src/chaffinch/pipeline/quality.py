@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from chaffinch.detect.quality_issues import QualityFlags, QualityNumbers, flag_quality
 from chaffinch.identity import finding_id
 from chaffinch.pipeline.progress import Progress
-from chaffinch.pipeline.steps import StepReport
+from chaffinch.pipeline.steps import StepReport, noted
 from chaffinch.settings import FindSettings
 from chaffinch.storage.findings import SCOPE_QUALITY, write_issues
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
@@ -53,16 +53,22 @@ def find_quality(root: Path, settings: FindSettings, progress: Progress) -> Step
         broken = _load_broken(folder, generation)
         rows = [*_issue_rows(folder, generation, found), _corrupt_rows(broken)]
         tables = write_issues(folder, generation, rows, scope=SCOPE_QUALITY)
-        folder.publish(generation, tables={**generation.tables, **tables})
+        is_left_out = _is_unmeasured(numbers, generation)
+        info = noted(generation, SCOPE_QUALITY, settings, is_left_out=is_left_out)
+        folder.publish(generation, tables={**generation.tables, **tables}, info=info)
     counts = {flags.issue_type: len(flags.sample_id) for flags in found}
     _note_many(counts, len(numbers.sample_id), progress)
     if len(broken):
         counts[CORRUPT] = len(broken)
-    return _report(counts, generation, n_measured=len(numbers.sample_id), root=root)
+    return _report(counts, is_left_out=is_left_out, root=root)
 
 
-def _report(counts: dict[str, int], generation: Generation, *, n_measured: int, root: Path) -> StepReport:
-    if n_measured or not generation.n_samples:
+def _is_unmeasured(numbers: QualityNumbers, generation: Generation) -> bool:
+    return not len(numbers.sample_id) and generation.n_samples > 0
+
+
+def _report(counts: dict[str, int], *, is_left_out: bool, root: Path) -> StepReport:
+    if not is_left_out:
         return StepReport(n_flagged=counts)
     return StepReport(
         n_flagged=counts,

@@ -29,7 +29,14 @@ from chaffinch.pipeline.scan_counts import count_moved, count_outcomes
 from chaffinch.records import OUTCOMES
 from chaffinch.settings import MeasureSettings, ScanSettings
 from chaffinch.storage.files import remove_temporary_files
-from chaffinch.storage.findings import PAIR_VECTORS, PHASH_THRESHOLDS, SEARCH_VECTORS, STEPS, is_finding
+from chaffinch.storage.findings import (
+    LEAK_SEARCHES,
+    PAIR_VECTORS,
+    PHASH_THRESHOLDS,
+    SEARCH_VECTORS,
+    STEPS,
+    is_finding,
+)
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
 from chaffinch.storage.imports import IS_FROM_IMPORT, carried_info, staged_imports
 from chaffinch.storage.lock import writer_lock
@@ -293,7 +300,7 @@ def _publish(
     info = {"id_warnings": ids.warnings, "splits": plan.splits, "content": _content_digest(files, measure)}
     if info["content"] == published.info.get("content"):
         tables |= {name: stored for name, stored in published.tables.items() if is_finding(name)}
-        kept = (PHASH_THRESHOLDS, PAIR_VECTORS, SEARCH_VECTORS, STEPS)
+        kept = (PHASH_THRESHOLDS, LEAK_SEARCHES, PAIR_VECTORS, SEARCH_VECTORS, STEPS)
         info |= {name: published.info.get(name, {}) for name in kept}
     imported = _imported(folder, replace(generation, tables=tables, n_samples=plan.n_samples))
     tables |= {name: files for result in imported for name, files in result.tables.items()}

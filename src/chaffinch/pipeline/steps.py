@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+from chaffinch.pipeline.pair_search import searched_with
 from chaffinch.settings import FindSettings
-from chaffinch.storage.findings import STEPS
+from chaffinch.storage.findings import SCOPE_DUPLICATES, SCOPE_MISLABELS, SCOPE_QUALITY, STEPS
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.vectors import embedder_info
 
@@ -36,7 +38,7 @@ def lacks_vectors(root: Path) -> StepReport:
 
 
 class StepState(Enum):
-    """How things stand with a step of `find` on the images and vectors that are there now."""
+    """How things stand with a step of `find`, for settings, on the images and vectors that are there now."""
 
     DONE = "done"
     LEFT_OUT = "left out"
@@ -45,22 +47,39 @@ class StepState(Enum):
 
 
 def step_state(generation: Generation, step: str, settings: FindSettings) -> StepState:
-    """Tell whether a step has run on these images and vectors, with whatever thresholds."""
+    """Tell whether a step has run on these images and vectors with these settings."""
     known = generation.info.get(STEPS, {}).get(step)
-    if known is None or known["vectors"] != _vectors(generation, settings):
+    if known is None or known.get("rests_on") != _rests_on(generation, step, settings):
         return StepState.OPEN
     return StepState.LEFT_OUT if known["is_left_out"] else StepState.DONE
 
 
-def note_step(folder: WorkspaceFolder, step: str, settings: FindSettings, *, is_left_out: bool) -> None:
-    """Note in the workspace that a step was asked for; the caller holds the writer lock."""
-    generation = folder.published()
-    noted = {"vectors": _vectors(generation, settings), "is_left_out": is_left_out}
-    steps = {**generation.info.get(STEPS, {}), step: noted}
-    folder.publish(generation, info={**generation.info, STEPS: steps})
+def noted(
+    generation: Generation, step: str, settings: FindSettings, *, is_left_out: bool = False
+) -> dict[str, Any]:
+    """Return the generation's `info` with the note that a step ran on it, to be published with its findings.
+
+    In one publication with them, so that the note never stands beside findings of another run.
+    """
+    note = {"rests_on": _rests_on(generation, step, settings), "is_left_out": is_left_out}
+    return {**generation.info, STEPS: {**generation.info.get(STEPS, {}), step: note}}
 
 
-def _vectors(generation: Generation, settings: FindSettings) -> str:
-    """Return what findings rest on besides the images."""
+def leave_out(
+    folder: WorkspaceFolder, generation: Generation, step: str, *, settings: FindSettings, report: StepReport
+) -> StepReport:
+    """Note in the workspace that a step could not run; the caller holds the writer lock. Returns `report`."""
+    folder.publish(generation, info=noted(generation, step, settings, is_left_out=True))
+    return report
+
+
+def _rests_on(generation: Generation, step: str, settings: FindSettings) -> dict[str, str]:
+    """Return what a step's findings rest on besides the images."""
+    if step == SCOPE_QUALITY:
+        return {}
+    if step == SCOPE_DUPLICATES:
+        return searched_with(generation, replace(settings.pairs, embedder=settings.embedder))
+    if step == SCOPE_MISLABELS and settings.pred_probs is not None:
+        return {"pred_probs": settings.pred_probs}
     info = embedder_info(generation, settings.embedder)
-    return f"{info.name} {info.fingerprint}" if info else "no vectors"
+    return {"vectors": f"{info.name} {info.fingerprint}" if info else "none"}

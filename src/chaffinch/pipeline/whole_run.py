@@ -14,7 +14,8 @@ from chaffinch.curate.policy import DEFAULT, read_policy
 from chaffinch.curate.policy_apply import PolicyPlan, applied_policies, apply_policy, plan_policy
 from chaffinch.identity import order_splits
 from chaffinch.pipeline.find import FindReport, find
-from chaffinch.pipeline.leak_report import DEFAULT_METHODS, LeakReport, report_leaks
+from chaffinch.pipeline.leak_report import LeakReport, report_leaks
+from chaffinch.pipeline.pair_search import searched_with
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.resolve import resolve
 from chaffinch.pipeline.resolve_artifacts import (
@@ -27,8 +28,8 @@ from chaffinch.pipeline.resolve_artifacts import (
 from chaffinch.pipeline.resolve_choices import remember
 from chaffinch.pipeline.scan import ScanReport, SourceSpec, scan
 from chaffinch.report.contact_sheet import contact_sheet_path
-from chaffinch.settings import ScanSettings
-from chaffinch.storage.findings import leak_scope, scopes
+from chaffinch.settings import LeakSettings, ScanSettings
+from chaffinch.storage.findings import LEAK_SEARCHES, leak_scope
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 
 
@@ -111,7 +112,9 @@ def split_pairs(splits: list[str]) -> list[tuple[str, str]]:
 
 
 def _is_searched(generation: Generation, scope: str) -> bool:
-    return set(DEFAULT_METHODS) <= {method for s, method in scopes(generation) if s == scope}
+    """Tell whether a search with default settings would find what is there already."""
+    noted: dict[str, str] = generation.info.get(LEAK_SEARCHES, {}).get(scope, {})
+    return searched_with(generation, LeakSettings()).items() <= noted.items()
 
 
 def leak_report_path(root: Path, pair: tuple[str, str]) -> Path:

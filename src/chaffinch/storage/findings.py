@@ -47,7 +47,7 @@ PAIRS_SCHEMA = pa.schema(
 """The exported table `pairs`. `is_star` marks rows of a group too large for all of its pairs."""
 
 SCOPE_DUPLICATES, SCOPE_MISLABELS, SCOPE_OUTLIERS = "duplicates", "mislabels", "outliers"
-SCOPE_QUALITY = "quality"
+SCOPE_QUALITY, SCOPE_CLUSTERS = "quality", "clusters"
 """Scopes of the steps of `find`."""
 PHASH_THRESHOLDS = "phash_thresholds"
 """Key in a generation's `info`: the pHash threshold that each scope was last searched with."""
@@ -58,8 +58,11 @@ SEARCH_VECTORS = "search_vectors"
 """Key in a generation's `info`: by scope (splits of leaks sorted) and method, whose vectors were compared."""
 
 STEPS = "steps"
-"""Key in a generation's `info`: by step of `find` that was asked for on these images, the vectors that were
-there and whether it had to be left out."""
+"""Key in a generation's `info`: by step of `find` that was asked for on these images, the vectors and
+settings that it ran with, and whether it had to be left out."""
+
+LEAK_SEARCHES = "leak_searches"
+"""Key in a generation's `info`: by leak scope and method, the vectors and settings of the last search."""
 
 MAP = "map"
 """Table of the images' places on the map."""

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from chaffinch.cli.main import with_verb
+from chaffinch.pipeline.leak_report import report_leaks
 from chaffinch.pipeline.scan import SourceSpec
 from chaffinch.pipeline.status import read_status
-from chaffinch.pipeline.whole_run import clean, split_pairs
+from chaffinch.pipeline.whole_run import clean, leak_report_path, split_pairs
+from chaffinch.settings import LeakSettings, ScanSettings
+from chaffinch.storage.folder import WorkspaceFolder
+from chaffinch.storage.vectors import EMBEDDERS
 
 LIMITED = """
 name: careful
@@ -57,6 +61,31 @@ def test_clean__again_skips_what_is_up_to_date_and_writes_the_same(data: Path, t
     assert list(again.leaks.values()) == [None]
     assert again.policy.n_added == 0
     assert {path.name: path.read_bytes() for path in again.files} == written
+
+
+def calibrate_to(root: Path, threshold: float) -> None:
+    """Set the semantic threshold of `descriptor`, as `calibrate` does."""
+    folder = WorkspaceFolder(root)
+    generation = folder.published()
+    known = generation.info[EMBEDDERS]["descriptor"] | {"semantic_threshold": threshold}
+    folder.publish(generation, info={**generation.info, EMBEDDERS: {"descriptor": known}})
+
+
+def test_clean__searches_leaks_again_where_what_they_rest_on_changed(data: Path, tmp_path: Path) -> None:
+    root, spec, pair = tmp_path / "ws", SourceSpec(locations=(str(data),)), ("train", "val")
+
+    def is_searched_once(settings: ScanSettings | None = None) -> bool:
+        first, again = (clean(root, spec, settings=settings).leaks[pair] for _ in range(2))
+        return first is not None and again is None
+
+    assert is_searched_once()
+    assert is_searched_once(ScanSettings(embedder="descriptor"))
+    calibrate_to(root, 0.5)
+    assert is_searched_once()
+    report_leaks(root, pair, settings=LeakSettings(phash_threshold=0), output=leak_report_path(root, pair))
+    assert is_searched_once()
+    report_leaks(root, pair, settings=LeakSettings(methods=("exact",)), output=leak_report_path(root, pair))
+    assert clean(root, spec).leaks[pair] is None
 
 
 def test_clean__stops_where_a_policy_would_remove_too_much(data: Path, tmp_path: Path) -> None:
