@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from chaffinch.detect.layout import plane_places
 from chaffinch.pipeline.progress import Progress
-from chaffinch.pipeline.steps import StepReport, lacks_vectors
+from chaffinch.pipeline.steps import StepReport, lacks_vectors, leave_out, noted
 from chaffinch.pipeline.usable_vectors import usable_vectors
 from chaffinch.settings import FindSettings
 from chaffinch.storage.findings import MAP
@@ -37,11 +37,12 @@ def find_map(root: Path, settings: FindSettings, progress: Progress) -> StepRepo
         generation = folder.published()
         usable = usable_vectors(folder, generation, settings.embedder)
         if usable is None:
-            return lacks_vectors(root)
+            return leave_out(folder, generation, MAP, settings=settings, report=lacks_vectors(root))
         progress.stage("laying out the map", total=None, unit="images")
         places = plane_places(usable.own())
         columns = {"sample_id": usable.sample_ids, "x": places[:, 0], "y": places[:, 1]}
         rows = pa.table(columns, schema=MAP_SCHEMA)
         file = folder.write_table(generation, MAP, [rows], schema=MAP_SCHEMA)
-        folder.publish(generation, tables={**generation.tables, MAP: [file]})
+        tables = {**generation.tables, MAP: [file]}
+        folder.publish(generation, tables=tables, info=noted(generation, MAP, settings))
     return StepReport(figures={"images on the map": len(rows)})

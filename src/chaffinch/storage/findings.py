@@ -65,7 +65,7 @@ LEAK_SEARCHES = "leak_searches"
 """Key in a generation's `info`: by leak scope and method, the vectors and settings of the last search."""
 
 MAP = "map"
-"""Table of the images' places on the map."""
+"""Table of the images' places on the map, and the step of `find` that makes it."""
 
 IMPORT_SCOPE = "import."
 """What the scope of another tool's findings begins with; its name follows."""
