@@ -83,7 +83,7 @@ def main() -> None:
             stages[program] = stage_seconds(cost)
         for peer in PEERS:
             if peer.name in ("fastdup", "cleanvision"):
-                script = scratch / f"{peer.name}.py"
+                script = scratch / f"run_{peer.name}.py"
                 script.write_text(peer.script)
                 cost = run([peer.python(), script, images])
                 programs.append(row(peer.name, cost, n_images=n_images, does=peer.does))
