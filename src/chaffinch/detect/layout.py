@@ -14,9 +14,9 @@ import numpy as np
 
 from chaffinch.storage.vectors import has_vector, unit_rows
 
-N_LANDMARKS = 1500
+N_LANDMARKS = 800
 PERPLEXITY = 30.0
-N_STEPS = 400
+N_STEPS = 300
 EXAGGERATION, N_EXAGGERATED = 12.0, 100
 """Attraction is this much stronger in the first steps, so that groups find together."""
 N_NEAREST = 5
@@ -37,7 +37,7 @@ def plane_places(vectors: np.ndarray, *, seed: int = 0) -> np.ndarray:
     Returns:
         Shape (N, 2), float32, 0..1 in each direction; NaN for images without a vector.
 
-    Cost: some 8 CPU s for the landmarks; then N x 1,500 similarities, 4 CPU s for 100,000 of 384 numbers.
+    Cost: some 2 CPU s for the landmarks; then N x 800 similarities, 2 CPU s for 100,000 of 384 numbers.
     """
     places = np.full((len(vectors), 2), np.nan, dtype=np.float32)
     here = np.flatnonzero(has_vector(vectors))
