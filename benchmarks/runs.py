@@ -79,14 +79,20 @@ def run(command: Sequence[str | Path], *, more_env: Mapping[str, str] | None = N
 
 
 def stage_seconds(cost: Cost) -> dict[str, float]:
-    """Return CPU seconds by stage, from what a run with --log-json printed; the start is a stage too."""
+    """Return CPU seconds by stage, from what a run with --log-json printed; the start is a stage too.
+
+    Stages of one name (the candidates of duplicates and of leaks, say) are added up.
+    """
     begun = [(0.0, "start")]
     for line in cost.output.splitlines():
         if line.startswith('{"event": "stage"'):
             event = json.loads(line)
             begun.append((event["cpu_s"], event["stage"]))
     ends = [seconds for seconds, _ in begun[1:]] + [cost.cpu_s]
-    return {name: round(end - start, 2) for (start, name), end in zip(begun, ends, strict=True)}
+    total: dict[str, float] = {}
+    for (start, name), end in zip(begun, ends, strict=True):
+        total[name] = round(total.get(name, 0.0) + end - start, 2)
+    return total
 
 
 @contextmanager

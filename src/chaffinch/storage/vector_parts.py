@@ -23,6 +23,7 @@ from chaffinch.storage.vectors import (
     EmbedderInfo,
     embedder_info,
     embedder_names,
+    npy_bytes,
     read_vectors,
     unit_rows,
     vector_digests,
@@ -87,9 +88,8 @@ def write_part(path: Path, *, sample_ids: np.ndarray, digests: np.ndarray, vecto
         digests: Shape (V,), S16: of the bytes that were embedded.
         vectors: Shape (V, D), float32; rows need not be of norm 1.
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        for array in (sample_ids, digests, unit_rows(vectors).astype("<f2")):
-            np.save(file, array, allow_pickle=False)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(npy_bytes(sample_ids, digests, unit_rows(vectors).astype("<f2")))
 
 
 class PartIndex:

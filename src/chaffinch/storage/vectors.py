@@ -8,6 +8,7 @@ changed image is known to be stale without looking at a vector.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,9 +141,20 @@ def write_unit_vectors(
     if digests is None:
         return {VECTORS + name: [file]}
     beside = folder.table_name(generation, VECTORS + name, 1, suffix=".npy")
-    with atomic_path(folder.root / beside) as temporary, temporary.open("wb") as raw:
-        np.save(raw, digests, allow_pickle=False)
+    with atomic_path(folder.root / beside) as temporary:
+        temporary.write_bytes(npy_bytes(digests))
     return {VECTORS + name: [file, beside]}
+
+
+def npy_bytes(*arrays: np.ndarray) -> memoryview:
+    """Return arrays as NumPy's files hold them, one after the other.
+
+    By way of memory: writing to a file itself, NumPy does not say that a disk is full.
+    """
+    content = io.BytesIO()
+    for array in arrays:
+        np.save(content, array, allow_pickle=False)
+    return content.getbuffer()
 
 
 def vector_digests(folder: WorkspaceFolder, generation: Generation, name: str) -> np.ndarray:
