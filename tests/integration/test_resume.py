@@ -162,6 +162,17 @@ def test_scan__killed_while_it_embeds(
     assert_resumes(workspace)
 
 
+def exits_within(process: subprocess.Popen[str], *, seconds: float) -> bool:
+    """Tell whether a process ends in time; leaves its status to be read by others."""
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    end = time.monotonic() + seconds
+    while os.waitid(os.P_PID, process.pid, flags) is None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def test_scan__second_process_then_ctrl_c(commands, tiny_images, assert_resumes, wait_for, tmp_path) -> None:
     workspace = tmp_path / "ws"
     first = commands.start("scan", tiny_images, "-w", workspace)
@@ -170,7 +181,11 @@ def test_scan__second_process_then_ctrl_c(commands, tiny_images, assert_resumes,
     second = commands.run("scan", tiny_images, "-w", workspace, status=1)
     assert f"pid {first.pid}" in second.stderr and second.stdout == ""
     first.send_signal(signal.SIGCONT)
-    first.send_signal(signal.SIGINT)
+    # One that arrives while compiled code calls back is lost to Python: whoever sees no effect presses again.
+    for _ in range(20):
+        first.send_signal(signal.SIGINT)
+        if exits_within(first, seconds=10):
+            break
     done = commands.finish(first)
     assert done.status == 130 and "run the same command again" in done.stderr
     assert leftovers(workspace) == []
