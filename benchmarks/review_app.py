@@ -29,8 +29,6 @@ from runs import CHAFFINCH, machine, run, scratch_folder, versions, write_result
 
 N_KEYS = 200
 REVIEW = (CHAFFINCH, "review")
-MAX_FIRST_PAGE_S, MAX_DOM_MS, MAX_PAINTED_MS, MAX_NODES = 2.0, 20.0, 100.0, 1000
-"""Design targets."""
 
 TIME_KEYS = """async (n) => {
   const dom = [], painted = [];
