@@ -45,8 +45,9 @@ format: $(STAMP)  ## put the code into the house format
 	@$(VENV)/bin/ruff format --quiet .
 	@$(VENV)/bin/ruff check --quiet --fix .
 
-api: $(STAMP)  ## write tests/contract/api.txt anew after a wanted change of public names
+api: $(STAMP)  ## write public names (tests/contract/api.txt) and the page's types anew after a wanted change
 	@$(VENV)/bin/python tests/contract/test_public_names.py --write
+	@$(VENV)/bin/python tools/page_types.py > web/src/data/api.ts
 
 docs: $(STAMP)  ## write the tables of docs/performance.md anew from benchmarks/results
 	@$(VENV)/bin/python benchmarks/tables.py

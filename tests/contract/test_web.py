@@ -1,14 +1,21 @@
-"""The review page's own tests and types, run where Node is."""
+"""The review page's own tests and types, run where Node is, and its types against the server's."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 WEB = Path(__file__).parents[2] / "web"
+
+
+def test_page_types__are_those_of_the_server() -> None:
+    tool = WEB.parent / "tools" / "page_types.py"
+    done = subprocess.run([sys.executable, tool], capture_output=True, text=True, check=True)
+    assert (WEB / "src" / "data" / "api.ts").read_text(encoding="utf-8") == done.stdout, "run `make api`"
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ class Dispute:
     """Key of the sample or object."""
     verdicts: tuple[Verdict, ...]
     """What each person says."""
-    proposed: str | None
+    proposed: Action | None
     """Action of the weighted majority; None where none stands out."""
 
 

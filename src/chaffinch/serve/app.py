@@ -6,7 +6,6 @@ Images are named by number alone: no request carries a path. Routes that read fi
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
@@ -24,6 +23,8 @@ from chaffinch.serve.schema import (
     DecisionIn,
     Detail,
     DetailList,
+    Meta,
+    News,
     SampleId,
     SamplePage,
     SampleRow,
@@ -80,11 +81,12 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
         return page
 
     @app.get("/api/meta")
-    def meta(request: Request) -> dict[str, object]:
+    def meta(request: Request) -> Meta:
         reviewers = sorted(set(access.tokens.values()))
-        return data.meta(
+        facts = data.meta(
             reviewer=viewer_of(request), reviewers=reviewers, is_live=True, is_blind=board.is_blind
         )
+        return Meta(**facts)
 
     @app.get("/api/columns/{part}", response_class=Response)
     def columns(part: int, request: Request) -> Response:
@@ -163,7 +165,7 @@ def _add_image_routes(app: FastAPI, board: Board) -> None:
 
 
 def _add_decision_routes(app: FastAPI, board: Board) -> None:
-    @app.post("/api/decisions", responses={409: {"model": SavedOut}})
+    @app.post("/api/decisions", response_model=SavedOut, responses={409: {"model": SavedOut}})
     def decide(decision: DecisionIn, request: Request) -> JSONResponse:
         ids: Sequence[str | None] = decision.event_ids or [None] * len(decision.items)
         if len(ids) != len(decision.items):
@@ -188,7 +190,7 @@ def _add_decision_routes(app: FastAPI, board: Board) -> None:
         act = Act(reviewer=viewer_of(request) or wanted.reviewer, how="looked")
         return _saved(board.undo(wanted.batch_id, act))
 
-    @app.get("/api/events", response_class=StreamingResponse)
+    @app.get("/api/events", response_class=StreamingResponse, responses={200: {"model": News}})
     async def events(request: Request) -> StreamingResponse:
         return StreamingResponse(_news(board, request), media_type="text/event-stream")
 
@@ -219,8 +221,8 @@ async def _news(board: Board, request: Request) -> AsyncIterator[str]:
         if board.seq > seq:
             changed = board.changed_since(seq)
             seq = board.seq
-            items = [_change(board.seen(sample_id, viewer)).model_dump() for sample_id in changed]
-            yield f"data: {json.dumps({'seq': seq, 'items': items})}\n\n"
+            items = [_change(board.seen(sample_id, viewer)) for sample_id in changed]
+            yield f"data: {News(seq=seq, items=items).model_dump_json()}\n\n"
         else:
             # A comment keeps proxies from closing the line, and tells when the reader has gone.
             yield ": still here\n\n"

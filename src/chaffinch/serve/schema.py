@@ -74,6 +74,50 @@ class SavedOut(BaseModel):
     conflicts: list[Change]
 
 
+class News(BaseModel):
+    """What others have decided since the last news."""
+
+    seq: int
+    items: list[Change]
+
+
+class ColumnSpec(BaseModel):
+    """One column of a part of all samples."""
+
+    name: str
+    dtype: Literal["uint8", "uint16", "uint32", "int32", "float32"]
+
+
+class TagWord(BaseModel):
+    """A tag that can be given."""
+
+    name: str
+    description: str
+
+
+class Meta(BaseModel):
+    """What is said once about a dataset."""
+
+    dataset: str
+    dataset_id: str = Field(
+        description="Tells this dataset's decisions from another's in the browser's storage."
+    )
+    n: int
+    part_rows: int
+    columns: list[ColumnSpec]
+    classes: list[str]
+    splits: list[str]
+    sources: list[str]
+    issue_types: list[str] = Field(description="The place of a type is its bit in the column `issues`.")
+    tags: list[TagWord] = Field(description="The place of a tag is its bit in the column `tags`.")
+    actions: list[Action] = Field(description="The place of an action is its code in the column `action`.")
+    reviewer: str | None
+    reviewers: list[str]
+    is_live: bool
+    is_blind: bool
+    has_map: bool
+
+
 class SampleRow(BaseModel):
     """One sample in a list."""
 
@@ -106,12 +150,12 @@ class Finding(BaseModel):
 
     finding_id: str
     issue_type: str
-    confidence: float | None
+    confidence: float | None = Field(description="0..1, higher is surer; null where a tool states none.")
     suggested_label: str | None
     group_id: str | None
     is_original: bool | None
     reason: str
-    evidence: dict[str, Any]
+    evidence: dict[str, Any] = Field(description="The facts behind the reason.")
     method: str | None
     source: str
 
@@ -174,7 +218,7 @@ class DisputeOut(BaseModel):
     sample_id: int
     key: str
     verdicts: list[VerdictOut]
-    proposed: str | None
+    proposed: Action | None
 
 
 class TeamOut(BaseModel):

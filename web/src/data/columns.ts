@@ -3,42 +3,11 @@
 // A part is a block of rows: the columns one after the other, little-endian, each padded to 8 bytes. The server
 // sends it as bytes, the offline page carries it as base64; both end here.
 
-export type Dtype = "uint8" | "uint16" | "uint32" | "int32" | "float32";
+import type { Change, ColumnSpec, Meta } from "./api";
 
-export interface ColumnSpec {
-  readonly name: string;
-  readonly dtype: Dtype;
-}
-
-export interface TagWord {
-  readonly name: string;
-  readonly description: string;
-}
-
-/** What is said once about a dataset; `review_data.py` writes it. */
-export interface Meta {
-  readonly dataset: string;
-  /** Tells this dataset's decisions from another's in the browser's storage. */
-  readonly dataset_id: string;
-  readonly n: number;
-  readonly part_rows: number;
-  readonly columns: readonly ColumnSpec[];
-  readonly classes: readonly string[];
-  readonly splits: readonly string[];
-  readonly sources: readonly string[];
-  /** The place of a type is its bit in the column `issues`. */
-  readonly issue_types: readonly string[];
-  /** The place of a tag is its bit in the column `tags`. */
-  readonly tags: readonly TagWord[];
-  readonly actions: readonly Action[];
-  readonly reviewer: string | null;
-  readonly reviewers: readonly string[];
-  readonly is_live: boolean;
-  readonly is_blind: boolean;
-  readonly has_map: boolean;
-}
-
-export type Action = "none" | "keep" | "remove" | "relabel";
+export type { Meta } from "./api";
+export type Action = Change["action"];
+type Dtype = ColumnSpec["dtype"];
 
 type Values = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float32Array;
 

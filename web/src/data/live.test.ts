@@ -73,5 +73,5 @@ test("a name that no header can hold goes with the decision alone", async () => 
 
 test("where there are no vectors nothing is similar", async () => {
   expect(await (await opened(404, { error: "no vectors" })).similar(3)).toBeNull();
-  expect(await (await opened(200, [{ sample_id: 5, similarity: 0.9 }])).similar(3)).toEqual([5]);
+  expect(await (await opened(200, { items: [{ sample_id: 5, similarity: 0.9 }] })).similar(3)).toEqual([5]);
 });

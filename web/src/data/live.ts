@@ -1,17 +1,20 @@
 // The data of a running server.
 
-import type { Columns, Meta } from "./columns";
-import {
-  type Act,
-  type Agreement,
-  type Change,
-  type Detail,
-  type Dispute,
-  RefusedError,
-  type Saved,
-  type Source,
-  type Versioned,
-} from "./source";
+import type {
+  Change,
+  DecisionIn,
+  DetailList,
+  DisputesOut,
+  Meta,
+  News,
+  SavedOut,
+  SearchOut,
+  SimilarOut,
+  TeamOut,
+  UndoIn,
+} from "./api";
+import type { Columns } from "./columns";
+import { type Act, type Agreement, type Detail, type Dispute, RefusedError, type Saved, type Source } from "./source";
 
 export class LiveSource implements Source {
   private constructor(readonly meta: Meta) {}
@@ -29,7 +32,7 @@ export class LiveSource implements Source {
   }
 
   async details(sampleIds: readonly number[]): Promise<readonly Detail[]> {
-    const { items } = await getJson<{ items: Detail[] }>(`/api/details?ids=${sampleIds.join(",")}`);
+    const { items } = await getJson<DetailList>(`/api/details?ids=${sampleIds.join(",")}`);
     return items;
   }
 
@@ -42,14 +45,14 @@ export class LiveSource implements Source {
   }
 
   async search(text: string): Promise<readonly number[]> {
-    const found = await getJson<{ sample_ids: number[] }>(`/api/search?q=${encodeURIComponent(text)}`);
+    const found = await getJson<SearchOut>(`/api/search?q=${encodeURIComponent(text)}`);
     return found.sample_ids;
   }
 
   async similar(sampleId: number): Promise<readonly number[] | null> {
     try {
-      const found = await getJson<readonly Near[] | { items: readonly Near[] }>(`/api/similar/${sampleId}`);
-      return ("items" in found ? found.items : found).map((near) => near.sample_id);
+      const { items } = await getJson<SimilarOut>(`/api/similar/${sampleId}`);
+      return items.map((near) => near.sample_id);
     } catch (error) {
       if (error instanceof RefusedError) {
         return null;
@@ -65,12 +68,11 @@ export class LiveSource implements Source {
   }
 
   agreement(): Promise<Agreement> {
-    return getJson<Agreement>("/api/agreement");
+    return getJson<TeamOut>("/api/agreement");
   }
 
   async disputes(): Promise<readonly Dispute[]> {
-    const found = await getJson<readonly Dispute[] | { disputes: readonly Dispute[] }>("/api/disputes");
-    return "disputes" in found ? found.disputes : found;
+    return (await getJson<DisputesOut>("/api/disputes")).disputes;
   }
 
   async save(act: Act): Promise<Saved> {
@@ -78,27 +80,25 @@ export class LiveSource implements Source {
     const { time_utc: _, ...said } = act;
     const items = act.items.map(({ sample_id, version }) => ({ sample_id, version }));
     const event_ids = act.items.map((item) => item.event_id);
-    return saved(await sent("/api/decisions", { ...said, items, event_ids, reviewer: this.reviewer() }));
+    const decision: DecisionIn = { ...said, items, event_ids, reviewer: this.reviewer() };
+    return saved(await sent("/api/decisions", decision));
   }
 
   async undo(batchId: string): Promise<Saved> {
-    return saved(await sent("/api/undo", { batch_id: batchId, reviewer: this.reviewer() }));
+    const wanted: UndoIn = { batch_id: batchId, reviewer: this.reviewer() };
+    return saved(await sent("/api/undo", wanted));
   }
 
   watch(onChange: (items: readonly Change[]) => void): () => void {
     // EventSource sends no headers; the token travels in the cookie that the page itself was given.
     const events = new EventSource("/api/events");
-    events.onmessage = (event) => onChange((JSON.parse(event.data) as { items: Change[] }).items);
+    events.onmessage = (event) => onChange((JSON.parse(event.data) as News).items);
     return () => events.close();
   }
 
   private reviewer(): string {
     return reviewerName() || (this.meta.reviewer ?? "");
   }
-}
-
-interface Near {
-  readonly sample_id: number;
 }
 
 function reviewerName(): string {
@@ -127,11 +127,9 @@ async function sent(path: string, body: object): Promise<Response> {
 
 async function saved(answer: Response): Promise<Saved> {
   if (answer.status === 409) {
-    const body = (await answer.json()) as { conflicts: Change[] };
-    return { kind: "conflict", items: body.conflicts };
+    return { kind: "conflict", items: ((await answer.json()) as SavedOut).conflicts };
   }
-  const body = (await (await checked(answer)).json()) as { saved: Versioned[] };
-  return { kind: "saved", items: body.saved };
+  return { kind: "saved", items: ((await (await checked(answer)).json()) as SavedOut).saved };
 }
 
 async function checked(answer: Response): Promise<Response> {

@@ -2,18 +2,32 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Neighbour } from "../data/source";
+import type { Finding } from "../data/source";
 import type { ReviewState } from "../state";
+
+/** An image that argues about the label; named by key, and by id where the page has it. */
+export interface Neighbour {
+  readonly key: string;
+  readonly sample_id?: number;
+  readonly similarity: number;
+  readonly label: string | null;
+}
+
+/** The neighbours that argue for the suggested label, or against it; other tools' evidence holds what it likes. */
+export function arguing(finding: Finding, side: "for" | "against"): readonly Neighbour[] {
+  const found = finding.evidence[side];
+  return Array.isArray(found) ? (found as Neighbour[]) : [];
+}
 
 interface Props {
   readonly title: string;
-  readonly near: readonly Neighbour[] | undefined;
+  readonly near: readonly Neighbour[];
   readonly state: ReviewState;
   readonly shown?: number;
 }
 
 export function Arguing({ title, near, state, shown = 3 }: Props) {
-  if (near === undefined || near.length === 0) {
+  if (near.length === 0) {
     return null;
   }
   return (

@@ -2,7 +2,7 @@
 
 import type { Finding } from "../data/source";
 import type { ReviewState } from "../state";
-import { Arguing } from "./arguing";
+import { Arguing, arguing } from "./arguing";
 
 export function Info({ state }: { state: ReviewState }) {
   const row = state.row.value;
@@ -90,7 +90,6 @@ export function Info({ state }: { state: ReviewState }) {
 }
 
 function FindingBox({ finding, state }: { finding: Finding; state: ReviewState }) {
-  const { evidence } = finding;
   return (
     <section class="finding">
       <b>{finding.issue_type.replaceAll("_", " ")}</b>{" "}
@@ -99,8 +98,8 @@ function FindingBox({ finding, state }: { finding: Finding; state: ReviewState }
         {finding.source === "chaffinch" ? "" : finding.source}
       </span>
       <p>{finding.reason}</p>
-      <Arguing title="like the given label" near={evidence.against} state={state} />
-      <Arguing title={`like ${finding.suggested_label ?? "another"}`} near={evidence.for} state={state} />
+      <Arguing title="like the given label" near={arguing(finding, "against")} state={state} />
+      <Arguing title={`like ${finding.suggested_label ?? "another"}`} near={arguing(finding, "for")} state={state} />
     </section>
   );
 }

@@ -1,9 +1,9 @@
 // One image whose label is doubted: given against suggested, with the neighbours that argue for each.
 
 import { useEffect } from "preact/hooks";
-import type { Detail, Finding, Neighbour } from "../data/source";
+import type { Detail, Finding } from "../data/source";
 import type { ReviewState } from "../state";
-import { Arguing } from "./arguing";
+import { Arguing, arguing, type Neighbour } from "./arguing";
 import { Zoom } from "./zoom";
 
 const AHEAD = 5;
@@ -42,8 +42,8 @@ export function Mislabel({ state }: { state: ReviewState }) {
         <Zoom src={state.source.imageUrl(detail.sample_id)} alt={detail.image_path} />
         <div class="arguing">
           <p>{finding.reason}</p>
-          <Side state={state} label={detail.given_label ?? "none"} near={finding.evidence.against} kind="given" />
-          <Side state={state} label={finding.suggested_label ?? ""} near={finding.evidence.for} kind="suggested" />
+          <Side state={state} label={detail.given_label ?? "none"} near={arguing(finding, "against")} kind="given" />
+          <Side state={state} label={finding.suggested_label ?? ""} near={arguing(finding, "for")} kind="suggested" />
         </div>
       </div>
     </>

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Agreement, Dispute, Estimate } from "../data/source";
+import type { Agreement, Dispute, EstimateOut } from "../data/source";
 import type { ReviewState } from "../state";
 
 interface Known {
@@ -89,7 +89,7 @@ function Disputes({ state, disputes }: { state: ReviewState; disputes: readonly 
 }
 
 function Estimates({ agreement }: { agreement: Agreement }) {
-  const lines: [string, Estimate][] = [["action", agreement.action], ...Object.entries(agreement.tags)];
+  const lines: [string, EstimateOut][] = [["action", agreement.action], ...Object.entries(agreement.tags)];
   return (
     <section>
       <h2>Agreement</h2>
@@ -109,7 +109,7 @@ function Estimates({ agreement }: { agreement: Agreement }) {
               <td>{name}</td>
               <td class="n">{shown(estimate.value)}</td>
               <td class="n">{estimate.low === null ? "" : `${shown(estimate.low)} to ${shown(estimate.high)}`}</td>
-              <td class="n">{estimate.n_items?.toLocaleString() ?? ""}</td>
+              <td class="n">{estimate.n_items.toLocaleString()}</td>
             </tr>
           ))}
         </tbody>

@@ -1,0 +1,246 @@
+// What goes over the wire, as types; tools/page_types.py writes them from the server's OpenAPI document. To
+// change them: src/chaffinch/serve/schema.py, then `make api`.
+
+/** What holds about one sample now. */
+export interface Change {
+  readonly sample_id: number;
+  readonly version: number;
+  readonly action: "none" | "keep" | "remove" | "relabel";
+  readonly tags: readonly string[];
+  readonly n_reviewers: number;
+}
+
+/** One column of a part of all samples. */
+export interface ColumnSpec {
+  readonly name: string;
+  readonly dtype: "uint8" | "uint16" | "uint32" | "int32" | "float32";
+}
+
+/** A decision about some samples. */
+export interface DecisionIn {
+  readonly reviewer?: string;
+  readonly items: readonly DecisionItem[];
+  readonly tags_added?: readonly string[];
+  readonly tags_removed?: readonly string[];
+  readonly action?: "none" | "keep" | "remove" | "relabel";
+  readonly new_label?: string | null;
+  readonly note?: string;
+  readonly event_ids?: readonly string[] | null;
+  readonly batch_id?: string | null;
+  readonly how?: "looked" | "batch" | "audit";
+}
+
+/** One sample of a decision, with the version that was looked at. */
+export interface DecisionItem {
+  readonly sample_id: number;
+  readonly version: number;
+}
+
+/** Everything about one sample. */
+export interface Detail {
+  readonly sample_id: number;
+  readonly image_id: string;
+  readonly image_path: string;
+  readonly version: number;
+  readonly user_tags: string;
+  readonly user_action: "none" | "keep" | "remove" | "relabel";
+  readonly key: string;
+  readonly split: string;
+  readonly given_label: string | null;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly error: string | null;
+  readonly content_digest: string | null;
+  readonly findings: readonly Finding[];
+  readonly partners: readonly Partner[];
+  readonly verdicts: readonly VerdictOut[];
+  readonly new_label: string | null;
+  readonly note: string;
+}
+
+/** Details of the samples asked for, in that order; unknown ones are left out. */
+export interface DetailList {
+  readonly items: readonly Detail[];
+}
+
+/** One sample that people disagree about. */
+export interface DisputeOut {
+  readonly sample_id: number;
+  readonly key: string;
+  readonly verdicts: readonly VerdictOut[];
+  readonly proposed: "none" | "keep" | "remove" | "relabel" | null;
+}
+
+/** The samples that wait for an adjudicator. */
+export interface DisputesOut {
+  readonly disputes: readonly DisputeOut[];
+}
+
+/** A figure with its 95 % interval; null where the ratings do not determine it. */
+export interface EstimateOut {
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly n_items: number;
+}
+
+/** One finding of a sample. */
+export interface Finding {
+  readonly finding_id: string;
+  readonly issue_type: string;
+  /** 0..1, higher is surer; null where a tool states none. */
+  readonly confidence: number | null;
+  readonly suggested_label: string | null;
+  readonly group_id: string | null;
+  readonly is_original: boolean | null;
+  readonly reason: string;
+  /** The facts behind the reason. */
+  readonly evidence: Readonly<Record<string, unknown>>;
+  readonly method: string | null;
+  readonly source: string;
+}
+
+export interface HTTPValidationError {
+  readonly detail?: readonly ValidationError[];
+}
+
+/** A sample that somebody else is looking at. */
+export interface LeaseHeld {
+  readonly sample_id: number;
+  readonly reviewer: string;
+  readonly seconds_left: number;
+}
+
+/** Samples that a reviewer is about to look at. */
+export interface LeaseIn {
+  readonly reviewer?: string;
+  readonly sample_ids: readonly number[];
+}
+
+/** What a reviewer may look at without doing it twice. */
+export interface LeaseOut {
+  readonly granted: readonly number[];
+  readonly held: readonly LeaseHeld[];
+}
+
+/** What is said once about a dataset. */
+export interface Meta {
+  readonly dataset: string;
+  /** Tells this dataset's decisions from another's in the browser's storage. */
+  readonly dataset_id: string;
+  readonly n: number;
+  readonly part_rows: number;
+  readonly columns: readonly ColumnSpec[];
+  readonly classes: readonly string[];
+  readonly splits: readonly string[];
+  readonly sources: readonly string[];
+  /** The place of a type is its bit in the column `issues`. */
+  readonly issue_types: readonly string[];
+  /** The place of a tag is its bit in the column `tags`. */
+  readonly tags: readonly TagWord[];
+  /** The place of an action is its code in the column `action`. */
+  readonly actions: readonly ("none" | "keep" | "remove" | "relabel")[];
+  readonly reviewer: string | null;
+  readonly reviewers: readonly string[];
+  readonly is_live: boolean;
+  readonly is_blind: boolean;
+  readonly has_map: boolean;
+}
+
+/** What others have decided since the last news. */
+export interface News {
+  readonly seq: number;
+  readonly items: readonly Change[];
+}
+
+/** An image that a pair method holds for the same. */
+export interface Partner {
+  readonly sample_id: number;
+  readonly method: string;
+  readonly similarity: number;
+  readonly transform: string | null;
+}
+
+/** One reviewer in numbers. */
+export interface ReviewerOut {
+  readonly reviewer: string;
+  readonly n_subjects: number;
+  readonly n_shared: number;
+  readonly agreement: number | null;
+}
+
+/** A page of the list of samples. */
+export interface SamplePage {
+  readonly total: number;
+  readonly items: readonly SampleRow[];
+}
+
+/** One sample in a list. */
+export interface SampleRow {
+  readonly sample_id: number;
+  readonly image_id: string;
+  readonly image_path: string;
+  readonly version: number;
+  readonly user_tags: string;
+  readonly user_action: "none" | "keep" | "remove" | "relabel";
+}
+
+/** What became of a decision: all of it is saved, or none. */
+export interface SavedOut {
+  readonly saved: readonly Change[];
+  readonly conflicts: readonly Change[];
+}
+
+/** Samples whose name or label holds a text, at most `serve.app.MAX_FOUND`. */
+export interface SearchOut {
+  readonly sample_ids: readonly number[];
+}
+
+/** A sample and how close it is. */
+export interface SimilarItem {
+  readonly sample_id: number;
+  readonly similarity: number;
+}
+
+/** The samples most like one, nearest first. */
+export interface SimilarOut {
+  readonly items: readonly SimilarItem[];
+}
+
+/** A tag that can be given. */
+export interface TagWord {
+  readonly name: string;
+  readonly description: string;
+}
+
+/** How a team agrees. */
+export interface TeamOut {
+  readonly action: EstimateOut;
+  readonly tags: Readonly<Record<string, EstimateOut>>;
+  readonly reviewers: readonly ReviewerOut[];
+  readonly n_disputes: number;
+}
+
+/** A batch to take back. */
+export interface UndoIn {
+  readonly reviewer?: string;
+  readonly batch_id: string;
+}
+
+export interface ValidationError {
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+  readonly type: string;
+  readonly input?: unknown;
+  readonly ctx?: Readonly<Record<string, unknown>>;
+}
+
+/** What one reviewer, policy or import says. */
+export interface VerdictOut {
+  readonly reviewer: string;
+  readonly origin: string;
+  readonly action: "none" | "keep" | "remove" | "relabel";
+  readonly new_label: string | null;
+  readonly tags: readonly string[];
+  readonly note: string;
+}
