@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -164,3 +168,109 @@ def wait_for() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.002)
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """Return a browser, a `playwright.sync_api.Browser`."""
+    api = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(browser: Any) -> Iterator[Callable[[], Any]]:
+    """Return what opens a page in a browser profile of its own; what goes wrong in any fails the test."""
+    contexts, faults = [], []
+
+    def is_fault(said: Any) -> bool:
+        # A server that stops cuts its stream of news off, and resets what else is under way.
+        is_of_stopping = any(word in said.text for word in ("INCOMPLETE_CHUNKED", "ERR_CONNECTION_"))
+        return said.type == "error" and not is_of_stopping
+
+    def opened() -> Any:
+        contexts.append(browser.new_context(viewport={"width": 1360, "height": 800}))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if is_fault(said) else None)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def page(new_page: Callable[[], Any]) -> Any:
+    """Return a page, a `playwright.sync_api.Page`."""
+    return new_page()
+
+
+@pytest.fixture(scope="module")
+def searched(
+    commands: Commands,
+    tmp_path_factory: pytest.TempPathFactory,
+    save_pictures: Callable[[Path, Mapping[str, int]], None],
+) -> Path:
+    """Return a workspace of nine images in which copies were found."""
+    folder = tmp_path_factory.mktemp("review")
+    names = {f"cat/{n}.png": n % 3 for n in range(6)} | {f"dog/{n}.png": 10 + n for n in range(3)}
+    save_pictures(folder / "pets", names)
+    commands.run("scan", folder / "pets", "-w", folder / "ws")
+    commands.run("find", "-w", folder / "ws", "--only", "duplicates")
+    return folder / "ws"
+
+
+@pytest.fixture
+def ws(searched: Path, tmp_path: Path) -> Path:
+    """Return a copy of the searched workspace that the test may change."""
+    return Path(shutil.copytree(searched, tmp_path / "ws"))
+
+
+class Server:
+    """A running `chaffinch review`."""
+
+    def __init__(self, commands: Commands, ws: Path, *options: object) -> None:
+        self.process = commands.start("review", "-w", ws, "--no-open", *options)
+        line = self.process.stdout.readline() if self.process.stdout else ""
+        found = re.search(r"http://\S+", line)
+        assert found, (line, self.process.communicate()[1] if self.process.poll() is not None else "")
+        self.url = found[0].rstrip("/")
+        self._wait()
+
+    def _wait(self) -> None:
+        for _ in range(200):
+            try:
+                httpx.get(self.url, timeout=5)
+                return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the server does not answer")
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(how)
+        # Reads to the end and closes the pipes.
+        self.process.communicate(timeout=60)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def serve(commands: Commands) -> Iterator[Callable[..., Server]]:
+    """Return what starts `chaffinch review` on a workspace, with options; stopped after the test."""
+    servers: list[Server] = []
+
+    def start(ws: Path, *options: object) -> Server:
+        servers.append(Server(commands, ws, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.kill()

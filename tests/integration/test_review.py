@@ -4,113 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-pytest.importorskip("playwright", reason="browser tests need playwright")
-
-from playwright.sync_api import Browser, Page, sync_playwright
-
 READY = "html[data-ready]"
 
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Return a page of a browser of its own; what goes wrong in it fails the test."""
-    context = browser.new_context(viewport={"width": 1360, "height": 800})
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    # A server that stops cuts its stream of news off.
-    page.on(
-        "console",
-        lambda m: faults.append(m.text) if m.type == "error" and "INCOMPLETE_CHUNKED" not in m.text else None,
-    )
-    yield page
-    context.close()
-    assert faults == []
-
-
-@pytest.fixture(scope="module")
-def searched(
-    commands: Any,
-    tmp_path_factory: pytest.TempPathFactory,
-    save_pictures: Callable[[Path, Mapping[str, int]], None],
-) -> Path:
-    """Return a workspace of nine images in which copies were found."""
-    folder = tmp_path_factory.mktemp("review")
-    names = {f"cat/{n}.png": n % 3 for n in range(6)} | {f"dog/{n}.png": 10 + n for n in range(3)}
-    save_pictures(folder / "pets", names)
-    commands.run("scan", folder / "pets", "-w", folder / "ws")
-    commands.run("find", "-w", folder / "ws", "--only", "duplicates")
-    return folder / "ws"
-
-
-@pytest.fixture
-def ws(searched: Path, tmp_path: Path, commands: Any) -> Path:
-    import shutil
-
-    return Path(shutil.copytree(searched, tmp_path / "ws"))
-
-
-class Server:
-    """A running `chaffinch review`."""
-
-    def __init__(self, commands: Any, ws: Path, *options: object) -> None:
-        self._commands = commands
-        self.process = commands.start("review", "-w", ws, "--no-open", *options)
-        line = self.process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        assert found, (line, self.process.stderr.read() if self.process.poll() is not None else "")
-        self.url = found[0].rstrip("/")
-        self._wait()
-
-    def _wait(self) -> None:
-        for _ in range(200):
-            try:
-                httpx.get(self.url, timeout=5)
-                return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the server does not answer")
-
-    def stop(self, how: int = signal.SIGINT) -> None:
-        self.process.send_signal(how)
-        # Reads to the end and closes the pipes.
-        self.process.communicate(timeout=60)
-
-    def kill(self) -> None:
-        self.stop(signal.SIGKILL)
-
-
-@pytest.fixture
-def serve(commands: Any) -> Iterator[Callable[..., Server]]:
-    servers: list[Server] = []
-
-    def start(ws: Path, *options: object) -> Server:
-        servers.append(Server(commands, ws, *options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.kill()
+Page = Any
+"""A playwright page; playwright need not be installed."""
+Server = Any
+"""A running `chaffinch review`, `conftest.Server`."""
 
 
 def decisions(
@@ -179,7 +87,7 @@ def test_collect__says_which_line(ws: Path, commands: Any, tmp_path: Path, text:
 
 
 def test_live__keys_are_saved_and_others_are_seen(
-    page: Page, browser: Browser, ws: Path, serve: Callable[..., Server], table_rows: Any
+    page: Page, ws: Path, serve: Callable[..., Server], table_rows: Any
 ) -> None:
     server = serve(ws, "--not-blind")
     page.goto(server.url)

@@ -4,6 +4,7 @@ import { Columns } from "./data/columns";
 import { LiveSource } from "./data/live";
 import { isKept, OfflineSource, type PageData } from "./data/offline";
 import type { Source } from "./data/source";
+import { followNews, holdWhatIsLookedAt } from "./presence";
 import { ReviewState } from "./state";
 
 async function open(): Promise<Source> {
@@ -30,10 +31,10 @@ async function start(): Promise<void> {
   });
   state.refresh();
   state.decisions.count();
-  source.watch((items) => {
-    state.decisions.take(items);
-    state.forget(items);
-  });
+  if (source.meta.is_live) {
+    followNews(state);
+    holdWhatIsLookedAt(state);
+  }
   window.addEventListener("beforeunload", (event) => {
     if (state.decisions.state.value.kind !== "saved" || !isKept.value) {
       event.preventDefault();

@@ -6,6 +6,7 @@ import { type Action, Columns } from "./data/columns";
 import { Decisions, type Saying } from "./data/decisions";
 import { chosenRows, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
+import { nextPlace } from "./presence";
 
 export type View = "grid" | "single" | "pair" | "group" | "mislabel" | "classes" | "batch" | "team" | "map";
 /** The side panel that is open where the window is too narrow for both. */
@@ -36,7 +37,11 @@ export class ReviewState {
   readonly nDetails = signal(0);
   /** Decided since the page was opened. */
   readonly nDecidedHere = signal(0);
+  /** Who else looks at an image now, by sample id. */
+  readonly others = signal<ReadonlyMap<number, string>>(new Map());
+  /** As typed; `seenAs` is the name once it is said, whose eyes the columns are for. */
   readonly reviewer = signal(localStorage.getItem("chaffinch.reviewer") ?? "");
+  readonly seenAs = signal("");
   readonly decisions: Decisions;
   readonly audit: Audit;
   readonly startedAt = Date.now();
@@ -60,6 +65,7 @@ export class ReviewState {
       onRefused: (why) => this.tell({ text: `not saved and taken back: ${why}` }),
     });
     this.audit = new Audit(columns);
+    this.seenAs.value = this.ownName();
   }
 
   /** Applies filter and order anew; the cursor stays on its image where that is still there. */
@@ -131,12 +137,18 @@ export class ReviewState {
     localStorage.setItem("chaffinch.reviewer", name);
   }
 
+  /** Who decides here: a token's reviewer, else the name that was typed. */
+  private ownName(): string {
+    return this.columns.meta.reviewer ?? this.reviewer.value.trim();
+  }
+
   /** Shows what the reviewer who has just said their name may see. */
   async seeAsReviewer(): Promise<void> {
     if (!this.columns.meta.is_live) {
       return;
     }
     this.decisions.startAnew();
+    this.seenAs.value = this.ownName();
     const seen = new Columns(this.columns.meta);
     await this.source.load(seen, () => undefined);
     this.decisions.showAs(seen);
@@ -285,8 +297,8 @@ export class ReviewState {
       this.decisions.decide(rows, { ...saying, how });
       this.nDecidedHere.value++;
       this.selected.value = new Set();
-      if (this.autoAdvance.value && this.cursor.value < this.rows.value.length - 1) {
-        this.moveTo(this.cursor.value + 1);
+      if (this.autoAdvance.value) {
+        this.moveTo(nextPlace(this));
       }
     });
   }

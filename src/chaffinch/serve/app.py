@@ -6,7 +6,8 @@ Images are named by number alone: no request carries a path. Routes that read fi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
@@ -17,12 +18,14 @@ from chaffinch.curate.events import Act, Saying
 from chaffinch.errors import ChaffinchError
 from chaffinch.pipeline.review_columns import n_parts, part_bytes
 from chaffinch.serve.board import Board, Item, Saved, Seen
-from chaffinch.serve.guard import Access, content_policy, guarded, viewer_of
+from chaffinch.serve.guard import Access, content_policy, guarded, token_reviewer, viewer_of
+from chaffinch.serve.leases import Held, Leases
 from chaffinch.serve.schema import (
     Change,
     DecisionIn,
     Detail,
     DetailList,
+    LeaseHeld,
     Meta,
     News,
     SampleId,
@@ -39,6 +42,7 @@ MAX_DETAILS = 200
 NEWS_EVERY_S = 0.5
 """How often the server looks for decisions of others."""
 
+Name = Annotated[str, Query(max_length=200)]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
 Ids = Annotated[str, Query(pattern=r"^\d{1,15}(,\d{1,15})*$", max_length=4000)]
 Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT)]
@@ -60,8 +64,10 @@ def create_app(board: Board, *, page: str, access: Access) -> FastAPI:
     _add_data_routes(app, board, page=page, access=access)
     _add_sample_routes(app, board)
     _add_image_routes(app, board)
+    leases = Leases()
     _add_decision_routes(app, board)
-    add_team_routes(app, board)
+    _add_news_route(app, board, leases)
+    add_team_routes(app, board, leases)
     add_finding_routes(app, board)
     return app
 
@@ -83,8 +89,9 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
     @app.get("/api/meta")
     def meta(request: Request) -> Meta:
         reviewers = sorted(set(access.tokens.values()))
+        # A name that was only typed can be changed in the page.
         facts = data.meta(
-            reviewer=viewer_of(request), reviewers=reviewers, is_live=True, is_blind=board.is_blind
+            reviewer=token_reviewer(request), reviewers=reviewers, is_live=True, is_blind=board.is_blind
         )
         return Meta(**facts)
 
@@ -190,9 +197,14 @@ def _add_decision_routes(app: FastAPI, board: Board) -> None:
         act = Act(reviewer=viewer_of(request) or wanted.reviewer, how="looked")
         return _saved(board.undo(wanted.batch_id, act))
 
+
+def _add_news_route(app: FastAPI, board: Board, leases: Leases) -> None:
     @app.get("/api/events", response_class=StreamingResponse, responses={200: {"model": News}})
-    async def events(request: Request) -> StreamingResponse:
-        return StreamingResponse(_news(board, request), media_type="text/event-stream")
+    async def events(request: Request, reviewer: Name = "") -> StreamingResponse:
+        # A browser's EventSource sends no headers: without a token, the address says who reads.
+        viewer = viewer_of(request) or reviewer or None
+        news = _news(board, leases, viewer=viewer, is_gone=request.is_disconnected)
+        return StreamingResponse(news, media_type="text/event-stream")
 
 
 def _saved(saved: Saved) -> SavedOut:
@@ -213,16 +225,20 @@ def _change(seen: Seen) -> Change:
     )
 
 
-async def _news(board: Board, request: Request) -> AsyncIterator[str]:
-    """Yield what others decide, as server-sent events, until the reader goes away."""
-    viewer, seq = viewer_of(request), board.seq
-    while not await request.is_disconnected():
+async def _news(
+    board: Board, leases: Leases, *, viewer: str | None, is_gone: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[str]:
+    """Yield what was decided and who looks at what, as server-sent events, until the reader goes away."""
+    seq, held = board.seq, list[Held]()
+    while not await is_gone():
         await run_in_threadpool(board.refresh)
-        if board.seq > seq:
+        now = leases.held()
+        if board.seq > seq or now != held:
             changed = board.changed_since(seq)
-            seq = board.seq
+            seq, held = board.seq, now
             items = [_change(board.seen(sample_id, viewer)) for sample_id in changed]
-            yield f"data: {News(seq=seq, items=items).model_dump_json()}\n\n"
+            news = News(seq=seq, items=items, held=[LeaseHeld(**asdict(lease)) for lease in held])
+            yield f"data: {news.model_dump_json()}\n\n"
         else:
             # A comment keeps proxies from closing the line, and tells when the reader has gone.
             yield ": still here\n\n"

@@ -52,8 +52,13 @@ class Access:
 
 def viewer_of(request: Request) -> str | None:
     """Return whose eyes see the answer: a token's reviewer, else who says so; None for everybody's."""
+    return token_reviewer(request) or request.headers.get("x-reviewer") or None
+
+
+def token_reviewer(request: Request) -> str | None:
+    """Return whose token a request came with; None where no tokens are needed."""
     known: str | None = getattr(request.state, "reviewer", None)
-    return known or request.headers.get("x-reviewer") or None
+    return known
 
 
 def new_token() -> str:

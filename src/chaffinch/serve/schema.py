@@ -51,7 +51,7 @@ class UndoIn(Wire):
 
 
 class LeaseIn(Wire):
-    """Samples that a reviewer is about to look at."""
+    """The sample that a reviewer looks at, then those that come next; in place of those before."""
 
     reviewer: Annotated[str, Field(max_length=200)] = ""
     sample_ids: Annotated[list[SampleId], Field(max_length=1000)]
@@ -74,11 +74,19 @@ class SavedOut(BaseModel):
     conflicts: list[Change]
 
 
+class LeaseHeld(BaseModel):
+    """A sample that somebody is looking at."""
+
+    sample_id: int
+    reviewer: str
+
+
 class News(BaseModel):
-    """What others have decided since the last news."""
+    """What was decided since the last news, and who looks at what now."""
 
     seq: int
     items: list[Change]
+    held: list[LeaseHeld]
 
 
 class ColumnSpec(BaseModel):
@@ -255,16 +263,8 @@ class SimilarOut(BaseModel):
     items: list[SimilarItem]
 
 
-class LeaseHeld(BaseModel):
-    """A sample that somebody else is looking at."""
-
-    sample_id: int
-    reviewer: str
-    seconds_left: float
-
-
 class LeaseOut(BaseModel):
-    """What a reviewer may look at without doing it twice."""
+    """What a reviewer has for themselves now, and what others have."""
 
     granted: list[int]
     held: list[LeaseHeld]

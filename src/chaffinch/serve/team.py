@@ -38,9 +38,8 @@ MAX_FOUND = 10_000
 MAX_SIMILAR = 500
 
 
-def add_team_routes(app: FastAPI, board: Board) -> None:
-    """Add the routes about what several reviewers said."""
-    leases = Leases()
+def add_team_routes(app: FastAPI, board: Board, leases: Leases) -> None:
+    """Add the routes about what several reviewers said, and who looks at what."""
 
     @app.get("/api/agreement")
     def agreement() -> TeamOut:
@@ -54,7 +53,7 @@ def add_team_routes(app: FastAPI, board: Board) -> None:
 
     @app.post("/api/leases")
     def lease(wanted: LeaseIn, request: Request) -> LeaseOut:
-        granted, held = leases.take(wanted.sample_ids, viewer_of(request) or wanted.reviewer)
+        granted, held = leases.hold(wanted.sample_ids, viewer_of(request) or wanted.reviewer)
         return LeaseOut(granted=granted, held=[LeaseHeld(**asdict(lease)) for lease in held])
 
     @app.get("/api/manifest.csv", response_class=Response)

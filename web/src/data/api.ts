@@ -104,20 +104,19 @@ export interface HTTPValidationError {
   readonly detail?: readonly ValidationError[];
 }
 
-/** A sample that somebody else is looking at. */
+/** A sample that somebody is looking at. */
 export interface LeaseHeld {
   readonly sample_id: number;
   readonly reviewer: string;
-  readonly seconds_left: number;
 }
 
-/** Samples that a reviewer is about to look at. */
+/** The sample that a reviewer looks at, then those that come next; in place of those before. */
 export interface LeaseIn {
   readonly reviewer?: string;
   readonly sample_ids: readonly number[];
 }
 
-/** What a reviewer may look at without doing it twice. */
+/** What a reviewer has for themselves now, and what others have. */
 export interface LeaseOut {
   readonly granted: readonly number[];
   readonly held: readonly LeaseHeld[];
@@ -147,10 +146,11 @@ export interface Meta {
   readonly has_map: boolean;
 }
 
-/** What others have decided since the last news. */
+/** What was decided since the last news, and who looks at what now. */
 export interface News {
   readonly seq: number;
   readonly items: readonly Change[];
+  readonly held: readonly LeaseHeld[];
 }
 
 /** An image that a pair method holds for the same. */

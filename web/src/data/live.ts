@@ -1,10 +1,10 @@
 // The data of a running server.
 
 import type {
-  Change,
   DecisionIn,
   DetailList,
   DisputesOut,
+  LeaseIn,
   Meta,
   News,
   SavedOut,
@@ -89,10 +89,16 @@ export class LiveSource implements Source {
     return saved(await sent("/api/undo", wanted));
   }
 
-  watch(onChange: (items: readonly Change[]) => void): () => void {
-    // EventSource sends no headers; the token travels in the cookie that the page itself was given.
-    const events = new EventSource("/api/events");
-    events.onmessage = (event) => onChange((JSON.parse(event.data) as News).items);
+  async hold(sampleIds: readonly number[]): Promise<void> {
+    const looking: LeaseIn = { sample_ids: sampleIds, reviewer: this.reviewer() };
+    // Kept alive, so that a page that closes can still give back what it held.
+    await checked(await sent("/api/leases", looking, true));
+  }
+
+  watch(onNews: (news: News) => void): () => void {
+    // EventSource sends no headers: a token travels in the cookie, a name in the address.
+    const events = new EventSource(`/api/events?reviewer=${encodeURIComponent(this.reviewer())}`);
+    events.onmessage = (event) => onNews(JSON.parse(event.data) as News);
     return () => events.close();
   }
 
@@ -120,9 +126,9 @@ async function getJson<T>(path: string): Promise<T> {
   return (await (await fetched(path)).json()) as T;
 }
 
-async function sent(path: string, body: object): Promise<Response> {
+async function sent(path: string, body: object, keepalive = false): Promise<Response> {
   const headers = { "Content-Type": "application/json", ...asking() };
-  return fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+  return fetch(path, { method: "POST", headers, body: JSON.stringify(body), keepalive });
 }
 
 async function saved(answer: Response): Promise<Saved> {

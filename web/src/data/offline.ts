@@ -109,6 +109,8 @@ export class OfflineSource implements Source {
     return { kind: "saved", items: [] };
   }
 
+  async hold(): Promise<void> {}
+
   watch(): () => void {
     return () => undefined;
   }

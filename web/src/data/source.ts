@@ -1,6 +1,6 @@
 // Where the page's data comes from: a running server, or the page itself. Everything above this is the same.
 
-import type { Change, DecisionIn, DecisionItem, DisputeOut, TeamOut, Detail as WholeDetail } from "./api";
+import type { Change, DecisionIn, DecisionItem, DisputeOut, News, TeamOut, Detail as WholeDetail } from "./api";
 import type { Action, Columns, Meta } from "./columns";
 
 export type { Change, EstimateOut, Finding, Partner } from "./api";
@@ -50,6 +50,8 @@ export interface Source {
   disputes(): Promise<readonly Dispute[]>;
   save(act: Act): Promise<Saved>;
   undo(batchId: string): Promise<Saved>;
-  /** Tells of other people's decisions; returns what ends it. */
-  watch(onChange: (items: readonly Change[]) => void): () => void;
+  /** Says what this reviewer looks at now, in place of before; where only one can be at work it is nobody's news. */
+  hold(sampleIds: readonly number[]): Promise<void>;
+  /** Tells of other people's decisions, and who looks at what; returns what ends it. */
+  watch(onNews: (news: News) => void): () => void;
 }

@@ -127,6 +127,7 @@ export function madeDetail(sample_id: number, change: Partial<Detail> = {}): Det
 export class MadeSource implements Source {
   readonly acts: Act[] = [];
   readonly undone: string[] = [];
+  readonly held: (readonly number[])[] = [];
   answer: ((act: Act) => Saved) | null = null;
   undoAnswer: (() => Saved) | null = null;
 
@@ -143,6 +144,7 @@ export class MadeSource implements Source {
   idOfKey = async () => -1;
   agreement = async () => null;
   disputes = async () => [];
+  hold = async (ids: readonly number[]) => void this.held.push(ids);
   watch = () => () => undefined;
 
   async save(act: Act): Promise<Saved> {

@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { heldBy } from "../presence";
 import type { ReviewState } from "../state";
 
 const TILE_PX = 168;
@@ -100,7 +101,8 @@ function Tile({ state, place, x, y, width }: TileProps) {
       tile.current?.focus({ preventScroll: true });
     }
   }, [isCursor]);
-  const words = [label, suggested === undefined ? "" : `perhaps ${suggested}`, type ?? "", action];
+  const other = heldBy(state, row);
+  const words = [label, suggested === undefined ? "" : `perhaps ${suggested}`, type ?? "", action, held(other)];
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keys of the whole page act on the cursor
     <div
@@ -131,6 +133,11 @@ function Tile({ state, place, x, y, width }: TileProps) {
       <div class="frame">
         <img src={state.source.thumbUrl(sampleId)} alt="" decoding="async" draggable={false} onError={hide} />
         {action !== "none" && <span class={`mark ${action}`}>{action}</span>}
+        {other !== undefined && (
+          <span class="held" title={held(other)}>
+            {other}
+          </span>
+        )}
         <span class="words">
           <b>{label}</b>
           {suggested !== undefined && <b class="relabel">→ {suggested}</b>}
@@ -139,6 +146,11 @@ function Tile({ state, place, x, y, width }: TileProps) {
       </div>
     </div>
   );
+}
+
+/** Says that somebody else is at an image; it stays free to decide. */
+export function held(other: string | undefined): string {
+  return other === undefined ? "" : `${other} is looking at this`;
 }
 
 /** Of a broken file there is no picture, and the browser's mark for that says nothing more. */

@@ -1,8 +1,10 @@
 // What is known of the image under the cursor: findings with their evidence, who said what, facts.
 
 import type { Finding } from "../data/source";
+import { heldBy } from "../presence";
 import type { ReviewState } from "../state";
 import { Arguing, arguing } from "./arguing";
+import { held } from "./grid";
 
 export function Info({ state }: { state: ReviewState }) {
   const row = state.row.value;
@@ -42,6 +44,7 @@ export function Info({ state }: { state: ReviewState }) {
           relabel
         </button>
       </div>
+      {heldBy(state, row) !== undefined && <p class="soft">{held(heldBy(state, row))}</p>}
       <dl>
         <dt>label</dt>
         <dd>{detail.given_label ?? "none"}</dd>
