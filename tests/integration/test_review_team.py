@@ -71,6 +71,34 @@ def test_blind__the_news_tell_nobody_what_others_said(
     assert (seen["sample_id"], seen["version"], seen["action"]) == (2, 1, "none")
 
 
+def test_overlap__one_done_by_another_is_last_one_for_several_waits(
+    new_page: Callable[[], Any], ws: Path, serve: Callable[..., Any]
+) -> None:
+    server = serve(ws, "--overlap", "0")
+    ana = enter(new_page, server.url, "Ana")
+    order = shown(ana)
+    ana.locator(f'[data-sample-id="{order[0]}"]').click()
+    ana.keyboard.press("x")
+    ana.get_by_text("1 decided, 8 left").wait_for()
+    ana.close()
+    bo = enter(new_page, server.url, "Bo")
+    assert shown(bo) == [*order[1:], order[0]]
+    bo.get_by_text("0 decided, 8 left").wait_for()
+    bo.close()
+    server.stop()
+
+    server = serve(ws, "--overlap", "1")
+    bo = enter(new_page, server.url, "Bo")
+    assert shown(bo) == order
+    bo.get_by_text("0 decided, 9 left").wait_for()
+    bo.keyboard.press("k")
+    bo.get_by_text("1 decided, 8 left").wait_for()
+    server.stop()
+
+    cy = enter(new_page, serve(ws).url, "Cy")
+    assert shown(cy) == [*order[1:], order[0]], "the share is remembered, and two have spoken"
+
+
 NEXT_DECISION = """() => new Promise((resolve) => {
     const events = new EventSource("/api/events?reviewer=Bo")
     events.onmessage = (event) => {

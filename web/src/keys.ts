@@ -2,6 +2,7 @@
 
 import { type Meta, NO_CLASS } from "./data/columns";
 import { keepProposed } from "./groups";
+import { goToWaiting } from "./presence";
 import type { ReviewState, View } from "./state";
 import { zoomBy } from "./views/zoom";
 
@@ -65,6 +66,7 @@ export function commands(tags: readonly string[]): Command[] {
     { id: "group-view", keys: ["d"], says: "the group of duplicates, and back", run: show("group") },
     { id: "next-group", keys: ["g"], says: "to the next group", run: (state) => state.nextGroup() },
     { id: "back", keys: ["b"], says: "back to the last undecided", run: (state) => state.backToOpen() },
+    { id: "waiting", keys: ["n"], says: "on to the next that waits for me", run: goToWaiting },
     { id: "single", keys: [" "], says: "one image, and back", run: show("single") },
     { id: "pair", keys: ["p"], says: "beside its partner, and back", run: show("pair") },
     { id: "mislabel", keys: ["l"], says: "the doubted label, and back", run: show("mislabel") },

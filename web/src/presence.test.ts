@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { nextPlace, toHold } from "./presence";
+import { TURN } from "./data/columns";
+import { goToWaiting, nextPlace, toHold } from "./presence";
 import { ReviewState } from "./state";
 import { MadeSource, madeColumns, madeStorage } from "./testing/made";
 
@@ -48,4 +49,26 @@ test("a decision goes on to the next image that nobody else looks at", () => {
 test("where others look at all that is left the cursor goes on by one", () => {
   const state = opened(3, { 20: "Bo", 30: "Bo" });
   expect(nextPlace(state)).toBe(1);
+});
+
+test("an image that wants several reviewers is not skipped, one that enough others have done is", () => {
+  const state = opened(4, { 20: "Bo" });
+  state.columns.set("turn", 1, TURN.shared);
+  expect(nextPlace(state)).toBe(1);
+  state.columns.set("turn", 1, TURN.others);
+  expect(nextPlace(state)).toBe(2);
+  state.columns.set("turn", 2, TURN.spoken);
+  expect(nextPlace(state)).toBe(2);
+  goToWaiting(state);
+  expect(state.cursor.value).toBe(3);
+  goToWaiting(state);
+  expect(state.toast.value?.text).toBe("nothing below waits for you");
+});
+
+test("images that enough others have done are last in the queue, and not left to do", () => {
+  const columns = madeColumns([{ priority: 1 }, { priority: 9, turn: TURN.others }, { priority: 5 }]);
+  const state = new ReviewState(columns, new MadeSource(columns.meta));
+  state.refresh();
+  expect([...state.rows.value]).toEqual([2, 0, 1]);
+  expect(state.decisions.nLeft.value).toBe(2);
 });

@@ -1,7 +1,7 @@
 // Who looks at what: this reviewer's leases follow the cursor; those of others come with the news.
 
 import { effect, untracked } from "@preact/signals";
-import { decidedTest } from "./data/rows";
+import { TURN } from "./data/columns";
 import type { ReviewState, View } from "./state";
 
 /** Images held ahead of the cursor: some minutes of work, and enough left for the others. */
@@ -62,16 +62,37 @@ export function heldBy(state: ReviewState, row: number): string | undefined {
   return state.others.value.get(state.columns.at("sample_id", row));
 }
 
-/** The next place that nobody else is looking at; the very next where all are. */
+/** Whether the others see to a row: enough have spoken, or one is at an image that wants no more than one. */
+function isOthers(state: ReviewState, row: number): boolean {
+  const turn = state.columns.at("turn", row);
+  return turn === TURN.others || (turn === TURN.yours && heldBy(state, row) !== undefined);
+}
+
+/** The next place that the others do not see to; the very next where they see to all. */
 export function nextPlace(state: ReviewState): number {
+  return firstPlace(state, (row) => !isOthers(state, row)) ?? state.cursor.value + 1;
+}
+
+/** Moves to the next image that waits for this reviewer. */
+export function goToWaiting(state: ReviewState): void {
+  const place = firstPlace(state, (row) => state.decisions.waits(row) && !isOthers(state, row));
+  if (place === undefined) {
+    state.tell({ text: "nothing below waits for you" });
+  } else {
+    state.moveTo(place);
+  }
+}
+
+/** The first place below the cursor of a row that is meant. */
+function firstPlace(state: ReviewState, isMeant: (row: number) => boolean): number | undefined {
   const rows = state.rows.value;
-  // Ends after some steps: nobody holds more than a few images.
+  // Ends after some steps, unless a million images on end are done: then it takes some milliseconds.
   for (let place = state.cursor.value + 1; place < rows.length; place++) {
-    if (heldBy(state, rows[place] as number) === undefined) {
+    if (isMeant(rows[place] as number)) {
       return place;
     }
   }
-  return state.cursor.value + 1;
+  return undefined;
 }
 
 /** The samples that this reviewer looks at, and those that come next and are nobody's yet. */
@@ -81,12 +102,12 @@ export function toHold(state: ReviewState): number[] {
   }
   const isWhole = state.view.value === "pair" || state.view.value === "group";
   const held = new Set([state.row.value, ...(isWhole ? state.groupRows().slice(0, HELD) : [])]);
-  const isDecided = decidedTest(state.columns);
   const rows = state.rows.value;
   const last = Math.min(rows.length, state.cursor.value + LOOKED_THROUGH);
   for (let place = state.cursor.value + 1; place < last && held.size < HELD; place++) {
     const row = rows[place] as number;
-    if (heldBy(state, row) === undefined && !isDecided(row)) {
+    // Of an image that wants several, nobody need be kept away.
+    if (state.columns.at("turn", row) === TURN.yours && heldBy(state, row) === undefined) {
       held.add(row);
     }
   }

@@ -85,6 +85,7 @@ export class ReviewState {
     }
     batch(() => {
       this.rows.value = rows;
+      this.decisions.countLeft(rows);
       this.cursor.value = Math.max(0, rows.indexOf(before));
       this.selected.value = new Set();
     });

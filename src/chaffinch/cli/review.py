@@ -22,6 +22,13 @@ def review(
     is_blind: Annotated[
         bool, typer.Option("--blind/--not-blind", help="Show others' verdicts only after one's own.")
     ] = True,
+    overlap: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of the images that get several reviewers (0.1); remembered."),
+    ] = None,
+    overlap_reviewers: Annotated[
+        int | None, typer.Option(min=2, max=255, help="How many reviewers those get (2); remembered.")
+    ] = None,
     static: Annotated[
         Path | None, typer.Option(help="Write the page with its pictures into this file instead.")
     ] = None,
@@ -39,6 +46,8 @@ def review(
 
         chaffinch review -w ws --host 0.0.0.0 --port 8080 --reviewer Kushagra --reviewer Saeed
 
+        chaffinch review -w ws --overlap 0.2
+
         chaffinch review -w ws --static review_interface.html
 
         chaffinch review -w ws --collect imagenet1k_decisions_Saeed.jsonl
@@ -48,7 +57,15 @@ def review(
     elif collect:
         _collect(workspace, collect)
     else:
+        _remember(workspace, overlap, overlap_reviewers)
         _serve(workspace, host=host, port=port, reviewers=reviewer or [], is_blind=is_blind, is_open=is_open)
+
+
+def _remember(workspace: Path, overlap: float | None, reviewers: int | None) -> None:
+    from chaffinch.pipeline.review_choices import choose_sharing
+
+    sharing = choose_sharing(workspace, overlap=overlap, reviewers=reviewers)
+    hint(f"{sharing.reviewers} reviewers for {sharing.share:.0%} of the images, one for the others")
 
 
 def _serve(

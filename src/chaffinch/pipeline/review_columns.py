@@ -42,6 +42,7 @@ COLUMNS: Mapping[str, str] = {
     "action": "uint8",
     "tags": "uint32",
     "n_reviewers": "uint8",
+    "turn": "uint8",
     "version": "uint32",
 }
 """Name and type of each column."""

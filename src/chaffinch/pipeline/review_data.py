@@ -147,6 +147,13 @@ class ReviewData:
             "has_map": MAP in self.generation.tables,
         }
 
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of all samples, in their order."""
+        columns = ["key", "outcome"]
+        for batch in self.folder.batches(self.generation, "samples", columns=columns):
+            kept = pc.not_equal(batch.column("outcome"), "missing")
+            yield from batch.column("key").filter(kept).to_pylist()
+
     def facts(self, sample_ids: Sequence[int]) -> list[dict[str, Any]]:
         """Return what was scanned of some samples, in their order: columns of the table `samples`."""
         if not sample_ids:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from chaffinch.curate.answers import ResolveSettings
 from chaffinch.curate.policy_apply import applied_policies
+from chaffinch.curate.sharing import Sharing
 from chaffinch.errors import WorkspaceError
 from chaffinch.pipeline.find import STEPS
 from chaffinch.pipeline.release import last_release
 from chaffinch.pipeline.resolve_choices import remembered
+from chaffinch.pipeline.review_choices import remembered_sharing
 from chaffinch.pipeline.steps import StepState, step_state
 from chaffinch.pipeline.whole_run import split_pairs
 from chaffinch.settings import FindSettings
@@ -58,6 +60,7 @@ def read_status(root: Path) -> WorkspaceStatus:
         f"issues     {_issues(folder, generation)}",
         f"decisions  {head.seq:,}, head {head.hash[:16]}",
         f"policies   {', '.join(policies) or 'none applied'}",
+        f"review     {_sharing(remembered_sharing(root))}",
         f"resolve    {_choices(remembered(root))}",
         f"release    {release or 'none'}",
     ]
@@ -71,6 +74,10 @@ def read_status(root: Path) -> WorkspaceStatus:
     if release is None:
         return WorkspaceStatus(lines, f"chaffinch apply -w {root} --to cleaned")
     return WorkspaceStatus(lines, f"chaffinch verify -w {root}")
+
+
+def _sharing(sharing: Sharing) -> str:
+    return f"{sharing.reviewers} reviewers for {sharing.share:.0%} of the images, one for the others"
 
 
 def _choices(settings: ResolveSettings) -> str:

@@ -222,6 +222,7 @@ def _change(seen: Seen) -> Change:
         action=seen.action,
         tags=list(seen.tags),
         n_reviewers=seen.n_reviewers,
+        turn=seen.turn,
     )
 
 

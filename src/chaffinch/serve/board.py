@@ -18,6 +18,7 @@ import numpy as np
 
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked, undo_events
 from chaffinch.curate.labels import Labels
+from chaffinch.curate.sharing import Sharing, Turn, reviewers_wanted, turn_of
 from chaffinch.curate.state import NOTHING, SubjectState, Verdict, fold
 from chaffinch.errors import StaleLogError, UsageError
 from chaffinch.pipeline.review_data import REVIEW_ACTIONS, ReviewData, Subject
@@ -59,6 +60,8 @@ class Seen:
     """The newest note."""
     n_reviewers: int
     """People who have said something."""
+    turn: Turn
+    """What it wants of the viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,12 @@ class Saved:
 class Board:
     """The decisions of one workspace in memory. Safe to use from several threads."""
 
-    def __init__(self, data: ReviewData, log: DecisionLog, *, is_blind: bool = True) -> None:
+    def __init__(
+        self, data: ReviewData, log: DecisionLog, *, is_blind: bool = True, sharing: Sharing | None = None
+    ) -> None:
         self.data = data
         self.is_blind = is_blind
+        self._wanted = reviewers_wanted(data.keys(), sharing or Sharing())
         self._log = log
         self._lock = threading.RLock()
         self._seq = 0
@@ -128,7 +134,19 @@ class Board:
             said: SubjectState | Verdict = own or NOTHING
         else:
             said = state
-        return Seen(sample_id, state.version, said.action, said.tags, said.new_label, said.note, len(people))
+        spoken = {v.reviewer for v in people}
+        row = self.data.row(sample_id)
+        turn = Turn.OTHERS if row is None else turn_of(viewer, spoken, wanted=int(self._wanted[row]))
+        return Seen(
+            sample_id,
+            version=state.version,
+            action=said.action,
+            tags=said.tags,
+            new_label=said.new_label,
+            note=said.note,
+            n_reviewers=len(spoken),
+            turn=turn,
+        )
 
     def states(self) -> dict[str, SubjectState]:
         """Return what holds of each sample that anybody spoke about, by key."""
@@ -154,10 +172,11 @@ class Board:
         ]
 
     def columns(self, viewer: str | None) -> dict[str, np.ndarray]:
-        """Return `action`, `tags`, `n_reviewers` and `version` of all rows as a viewer may see them."""
+        """Return what people decided about all rows as a viewer may see it: the last of `COLUMNS`."""
         n = len(self.data)
         action, n_reviewers = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
         tags, version = np.zeros(n, np.uint32), np.zeros(n, np.uint32)
+        turn = np.where(self._wanted > 1, Turn.SHARED, Turn.YOURS).astype(np.uint8)
         bits = {name: 1 << place for place, name in enumerate(TAGS)}
         with self._lock:
             for sample_id in self._states:
@@ -169,7 +188,14 @@ class Board:
                 tags[row] = sum(bits[tag] for tag in set(seen.tags))
                 n_reviewers[row] = min(seen.n_reviewers, 255)
                 version[row] = seen.version
-        return {"action": action, "tags": tags, "n_reviewers": n_reviewers, "version": version}
+                turn[row] = seen.turn
+        return {
+            "action": action,
+            "tags": tags,
+            "n_reviewers": n_reviewers,
+            "turn": turn,
+            "version": version,
+        }
 
     def decide(self, items: Sequence[Item], saying: Saying, act: Act) -> Saved:
         """Append one decision about some samples, all of it or nothing.

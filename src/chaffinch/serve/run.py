@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.pipeline.review_choices import remembered_sharing
 from chaffinch.pipeline.review_data import ReviewData
 from chaffinch.serve.app import create_app
 from chaffinch.serve.board import Board
@@ -53,6 +54,8 @@ def review_server(
 ) -> ReviewServer:
     """Prepare the server of a workspace; it listens when it is run.
 
+    Images get as many reviewers as the workspace remembers (`pipeline.review_choices`).
+
     Args:
         root: The workspace.
         host: Address to listen on; the loopback address lets everybody on this machine in.
@@ -69,7 +72,8 @@ def review_server(
             f"{host} can be reached from other machines, so reviewers need tokens",
             hint="--reviewer NAME for each of them, or leave --host out",
         )
-    page, board = review_page(), Board(ReviewData(root), open_log(root), is_blind=is_blind)
+    page, sharing = review_page(), remembered_sharing(root)
+    board = Board(ReviewData(root), open_log(root), is_blind=is_blind, sharing=sharing)
     board.refresh()
     port = port or _free_port(host)
     tokens = {new_token(): reviewer for reviewer in reviewers}

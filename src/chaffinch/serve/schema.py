@@ -65,6 +65,7 @@ class Change(BaseModel):
     action: Action
     tags: list[str]
     n_reviewers: int
+    turn: int = Field(description="What the sample wants of this reviewer; `curate.sharing.Turn`.")
 
 
 class SavedOut(BaseModel):

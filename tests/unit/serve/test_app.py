@@ -79,7 +79,7 @@ def test_decisions__saved_conflict_undo(client: TestClient, ws: Path) -> None:
     answer = client.post("/api/decisions", json={**DECISION, "batch_id": "batch-0001"})
     assert answer.status_code == 200 and answer.json()["conflicts"] == []
     assert answer.json()["saved"][0] == {
-        "sample_id": 0, "version": 1, "action": "remove", "tags": [], "n_reviewers": 1,
+        "sample_id": 0, "version": 1, "action": "remove", "tags": [], "n_reviewers": 1, "turn": 3,
     }  # fmt: skip
     stale = client.post("/api/decisions", json={**DECISION, "action": "keep"})
     assert stale.status_code == 409 and stale.json()["saved"] == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaffinch.curate.events import Act, Saying
+from chaffinch.curate.sharing import Sharing, Turn
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.review_data import ReviewData
 from chaffinch.serve.board import Board, Item
@@ -97,6 +98,20 @@ def test_columns__as_a_viewer_may_see_them(ws: Path) -> None:
     assert mine["tags"][2] == 1 << 4
     assert theirs["action"].tolist() == [0] * 6
     assert theirs["version"].tolist() == mine["version"].tolist() == [0, 0, 1, 0, 0, 0]
+
+
+def test_seen__whose_turn_it_is(ws: Path) -> None:
+    alone, twice = (Board(ReviewData(ws), open_log(ws), sharing=Sharing(share, 2)) for share in (0.0, 1.0))
+    twice.decide([Item(2, 0)], KEEP, Act(reviewer="Ana"))
+    alone.refresh()
+    turns = [[board.seen(2, name).turn for name in ("Ana", "Bo", None)] for board in (alone, twice)]
+    assert turns == [[Turn.SPOKEN, Turn.OTHERS, Turn.OTHERS], [Turn.SPOKEN, Turn.SHARED, Turn.SHARED]]
+    assert alone.columns("Bo")["turn"].tolist() == [0, 0, 2, 0, 0, 0]
+    assert twice.columns("Ana")["turn"].tolist() == [1, 1, 3, 1, 1, 1]
+    twice.decide([Item(2, 1)], REMOVE, Act(reviewer="Bo", batch_id="batch-0001"))
+    assert twice.seen(2, "Cy").turn == Turn.OTHERS
+    twice.undo("batch-0001", Act(reviewer="Bo"))
+    assert twice.seen(2, "Cy").turn == Turn.SHARED
 
 
 def test_changed_since__names_what_others_decided(board: Board, ws: Path) -> None:

@@ -8,6 +8,8 @@ export interface Change {
   readonly action: "none" | "keep" | "remove" | "relabel";
   readonly tags: readonly string[];
   readonly n_reviewers: number;
+  /** What the sample wants of this reviewer; `curate.sharing.Turn`. */
+  readonly turn: number;
 }
 
 /** One column of a part of all samples. */

@@ -17,6 +17,9 @@ const BYTES: Record<Dtype, number> = { uint8: 1, uint16: 2, uint32: 4, int32: 4,
 export const NO_CLASS = 0xffff;
 export const NO_TYPE = 0xff;
 
+/** What an image wants of this reviewer; `curate/sharing.py` has the same numbers. */
+export const TURN = { yours: 0, shared: 1, others: 2, spoken: 3 } as const;
+
 /** All rows, column by column; parts are filled in as they come. */
 export class Columns {
   /** Rows that are here: parts come in order. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { MadeSource, madeColumns, settled } from "../testing/made";
+import { TURN } from "./columns";
 import { Decisions } from "./decisions";
 import { type Act, type Change, RefusedError } from "./source";
 
@@ -34,6 +35,7 @@ const change = (sample_id: number, version: number, action: Change["action"]): C
   action,
   tags: [],
   n_reviewers: 1,
+  turn: TURN.others,
 });
 
 test("a decision is shown before it is saved, and saved as it was made", async () => {
@@ -174,4 +176,18 @@ test("another reviewer cannot take back what was saved for the one before", asyn
   decisions.startAnew();
   expect(decisions.undo()).toBe(0);
   expect(said(0)[0]).toBe(REMOVE);
+});
+
+test("what waits for the reviewer is counted among the rows shown, and again after an undo", () => {
+  const { columns, decisions } = made();
+  columns.set("turn", 1, TURN.shared);
+  decisions.countLeft(Uint32Array.of(0, 1));
+  expect(decisions.nLeft.value).toBe(2);
+  decisions.decide([0, 1, 2], { action: "keep" });
+  expect(decisions.nLeft.value).toBe(0);
+  decisions.undo();
+  expect(decisions.nLeft.value).toBe(2);
+  expect([0, 1, 2].map((row) => columns.at("turn", row))).toEqual([TURN.yours, TURN.shared, TURN.yours]);
+  decisions.take([change(10, 7, "none")]);
+  expect(decisions.nLeft.value).toBe(1);
 });

@@ -6,7 +6,7 @@
 // says so.
 
 import { batch, signal } from "@preact/signals";
-import type { Action, Columns } from "./columns";
+import { type Action, type Columns, TURN } from "./columns";
 import { type Act, type Change, RefusedError, type Saved, type Source } from "./source";
 
 export interface Saying {
@@ -22,6 +22,7 @@ export interface Saying {
 interface History {
   readonly action: number;
   readonly tags: number;
+  readonly turn: number;
   readonly acts: Act[];
 }
 
@@ -36,6 +37,8 @@ export interface Listener {
   onRefused(why: string): void;
 }
 
+type Said = [action: number, tags: number, turn: number];
+
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
@@ -45,6 +48,9 @@ export class Decisions {
   readonly revision = signal(0);
   /** Rows about which something is said; every change keeps the count. */
   readonly nDecided = signal(0);
+  /** Rows shown that wait for this reviewer; every change keeps the count. */
+  readonly nLeft = signal(0);
+  private isShown = new Uint8Array();
   /** Acts of this page that can be taken back, oldest first; acts of one link are taken back together. */
   private readonly done: { readonly act: Act; readonly link: string }[] = [];
   private readonly histories = new Map<number, History>();
@@ -122,7 +128,7 @@ export class Decisions {
 
   /** Shows what another reviewer may see, but of rows about which this page has said something since. */
   showAs(seen: Columns): void {
-    for (const name of ["action", "tags", "n_reviewers", "version"]) {
+    for (const name of ["action", "tags", "n_reviewers", "turn", "version"]) {
       const from = seen.column(name);
       const to = this.columns.column(name);
       for (let row = 0; row < seen.nLoaded; row++) {
@@ -146,12 +152,30 @@ export class Decisions {
     this.nDecided.value = n;
   }
 
+  /** Counts what waits for this reviewer among the rows that are shown now. */
+  countLeft(rows: Uint32Array): void {
+    this.isShown = new Uint8Array(this.columns.nLoaded);
+    const turns = this.columns.column("turn");
+    let n = 0;
+    for (const row of rows) {
+      this.isShown[row] = 1;
+      n += Number((turns[row] as number) <= TURN.shared);
+    }
+    this.nLeft.value = n;
+  }
+
+  /** Whether a row waits for this reviewer. */
+  waits(row: number): boolean {
+    return this.columns.at("turn", row) <= TURN.shared;
+  }
+
   // ---------------------------------------------------------------------------------------------- columns
 
   private history(row: number): History {
     let history = this.histories.get(row);
     if (history === undefined) {
-      history = { action: this.columns.at("action", row), tags: this.columns.at("tags", row), acts: [] };
+      const [action, tags, turn] = ["action", "tags", "turn"].map((name) => this.columns.at(name, row)) as Said;
+      history = { action, tags, turn, acts: [] };
       this.histories.set(row, history);
     }
     return history;
@@ -164,13 +188,18 @@ export class Decisions {
     for (const act of history.acts) {
       said = after(this.columns, said, act);
     }
-    this.put(row, said.action, said.tags);
+    this.put(row, said.action, said.tags, history.acts.length > 0 ? TURN.spoken : history.turn);
   }
 
-  private put(row: number, action: number, tags: number): void {
+  private put(row: number, action: number, tags: number, turn: number): void {
     const wasDecided = this.columns.at("action", row) !== 0 || this.columns.at("tags", row) !== 0;
+    const waited = this.waits(row);
     this.columns.set("action", row, action);
     this.columns.set("tags", row, tags);
+    this.columns.set("turn", row, turn);
+    if (this.isShown[row] === 1) {
+      this.nLeft.value += Number(this.waits(row)) - Number(waited);
+    }
     this.nDecided.value += Number(action !== 0 || tags !== 0) - Number(wasDecided);
   }
 
@@ -201,7 +230,12 @@ export class Decisions {
         const row = this.columns.row(item.sample_id);
         if (row >= 0) {
           this.histories.delete(row);
-          this.put(row, this.columns.meta.actions.indexOf(item.action), tagBits(this.columns, item.tags));
+          this.put(
+            row,
+            this.columns.meta.actions.indexOf(item.action),
+            tagBits(this.columns, item.tags),
+            item.turn,
+          );
           this.columns.set("version", row, item.version);
           this.columns.set("n_reviewers", row, Math.min(255, item.n_reviewers));
         }

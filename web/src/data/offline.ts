@@ -2,7 +2,7 @@
 // are exported; `chaffinch review --collect` takes the export.
 
 import { signal } from "@preact/signals";
-import type { Columns, Meta } from "./columns";
+import { type Columns, type Meta, TURN } from "./columns";
 import { after, newId } from "./decisions";
 import type { Act, Detail, Dispute, Saved, Source } from "./source";
 
@@ -173,6 +173,7 @@ function replay(columns: Columns, act: Act): void {
       columns.set("action", row, said.action);
       columns.set("tags", row, said.tags);
       columns.set("version", row, columns.at("version", row) + 1);
+      columns.set("turn", row, TURN.spoken);
     }
   }
 }

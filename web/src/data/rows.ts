@@ -1,6 +1,6 @@
 // Which rows are shown, and in which order: one pass over the columns when a filter changes, never on a key.
 
-import type { Columns } from "./columns";
+import { type Columns, TURN } from "./columns";
 
 /** `listed`: as the filter's `rows` come, for a list that has an order of its own. */
 export type Order = "value" | "confidence" | "name" | "group" | "listed";
@@ -130,12 +130,26 @@ export function decidedTest(columns: Columns): (row: number) => boolean {
   return (row) => actions[row] !== 0 || tags[row] !== 0;
 }
 
+/** In order of value images that enough others have done come last. */
+function byValue(columns: Columns, rows: Uint32Array): Uint32Array {
+  const turns = columns.column("turn");
+  const values = columns.column("priority");
+  const ranked = (some: Uint32Array) => some.sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+  const isDone = (row: number) => turns[row] === TURN.others;
+  const done = rows.filter(isDone);
+  const waiting = done.length === 0 ? rows.slice() : rows.filter((row) => !isDone(row));
+  const found = new Uint32Array(rows.length);
+  found.set(ranked(waiting));
+  found.set(ranked(done), waiting.length);
+  return found;
+}
+
 function sorted(columns: Columns, rows: Uint32Array, order: "value" | "confidence" | "group"): Uint32Array {
   if (order === "group") {
     // Groups as they first come in order of value; images of none after them.
     const groups = columns.column("group");
     const rank = new Map<number, number>();
-    for (const row of sorted(columns, rows, "value")) {
+    for (const row of byValue(columns, rows)) {
       const group = groups[row] as number;
       if (group >= 0 && !rank.has(group)) {
         rank.set(group, rank.size);
@@ -144,7 +158,10 @@ function sorted(columns: Columns, rows: Uint32Array, order: "value" | "confidenc
     const place = (row: number) => rank.get(groups[row] as number) ?? rank.size;
     return rows.slice().sort((a, b) => place(a) - place(b) || a - b);
   }
-  const values = columns.column(order === "value" ? "priority" : "confidence");
+  if (order === "value") {
+    return byValue(columns, rows);
+  }
+  const values = columns.column("confidence");
   return rows.slice().sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
 }
 

@@ -20,6 +20,7 @@ const NAMES: readonly [string, "uint8" | "uint16" | "uint32" | "int32" | "float3
   ["action", "uint8", 0],
   ["tags", "uint32", 0],
   ["n_reviewers", "uint8", 0],
+  ["turn", "uint8", 0],
   ["version", "uint32", 0],
 ];
 

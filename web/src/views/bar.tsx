@@ -145,7 +145,7 @@ function Search({ state }: { state: ReviewState }) {
   );
 }
 
-/** How many are decided, how fast, and how long the rest of what is shown would take. */
+/** How many are decided, how many of those shown wait for this reviewer, how fast it goes and how long it will take. */
 function Pace({ state }: { state: ReviewState }) {
   const now = useSignal(Date.now());
   useEffect(() => {
@@ -158,10 +158,10 @@ function Pace({ state }: { state: ReviewState }) {
   const here = state.nDecidedHere.value;
   const minutes = (now.value - state.startedAt) / 60_000;
   const pace = here > 4 && minutes > 0.2 ? here / minutes : 0;
-  const left = Math.max(0, state.rows.value.length - done);
+  const left = state.decisions.nLeft.value;
   return (
     <span class="soft" data-testid="pace">
-      {done.toLocaleString()} decided
+      {done.toLocaleString()} decided, {left.toLocaleString()} left
       {pace > 0 && `, ${pace.toFixed(0)} a minute, ${Math.ceil(left / pace).toLocaleString()} min left`}
     </span>
   );
