@@ -18,7 +18,7 @@ from chaffinch.formats.reading import fetch
 from chaffinch.records import ORIENTATIONS
 from chaffinch.settings import MeasureSettings
 from chaffinch.storage.folder import Generation, WorkspaceFolder
-from chaffinch.storage.samples import RowGatherer, read_thumbs
+from chaffinch.storage.samples import RowGatherer, read_thumbs, thumb_places
 from chaffinch.storage.schema import REF_FIELDS, refs_from
 
 _COLUMNS = ["sample_id", "outcome", "bytes_digest", "pixels_digest", "phash", "phash_d4"]
@@ -119,11 +119,12 @@ class Thumbnails:
     def __init__(self, folder: WorkspaceFolder, generation: Generation) -> None:
         self._folder = folder
         self._generation = generation
+        self._places = thumb_places(folder, generation)
 
     def encoded(self, sample_ids: Sequence[int]) -> list[bytes | None]:
         """Return each sample's thumbnail as JPEG; None where its image cannot be read any more."""
         ids = np.array(sample_ids, dtype=np.int64)
-        found = read_thumbs(self._folder, self._generation, ids)
+        found = read_thumbs(self._folder, self._places, ids)
         missing = [row for row, thumbnail in enumerate(found) if thumbnail is None]
         for row, thumbnail in zip(missing, self._measured(ids[missing]), strict=True):
             found[row] = thumbnail

@@ -27,6 +27,8 @@ VANISHED = "was not there at the last scan"
 """`error` of a sample that its source no longer lists."""
 ROWS_PER_PART = 1 << 20
 """Rows of one file of the published table."""
+THUMB_GROUPS_CACHED = 256
+"""Row groups whose thumbnails' places stay in memory, 130 KB each: those of two million images."""
 
 
 class RowGatherer:
@@ -232,21 +234,24 @@ def remove_unused_thumbs(folder: WorkspaceFolder, generation: Generation) -> Non
             path.unlink()
 
 
-def read_thumbs(
-    folder: WorkspaceFolder, generation: Generation, sample_ids: np.ndarray
-) -> list[bytes | None]:
+def thumb_places(folder: WorkspaceFolder, generation: Generation) -> RowGatherer:
+    """Return what `read_thumbs` needs; kept from call to call it saves 15 ms a million for the footers."""
+    files = folder.files(generation, "samples")
+    return RowGatherer(files, [f.name for f in THUMB_FIELDS], n_cached=THUMB_GROUPS_CACHED)
+
+
+def read_thumbs(folder: WorkspaceFolder, places: RowGatherer, sample_ids: np.ndarray) -> list[bytes | None]:
     """Return the stored thumbnail (JPEG) of each sample; None where it has none.
 
     Args:
         folder: The workspace.
-        generation: The generation that the sample ids belong to.
+        places: Of `thumb_places`, for the generation that the sample ids belong to.
         sample_ids: Shape (N,), int64.
     """
     if not len(sample_ids):
         return []
-    gatherer = RowGatherer(folder.files(generation, "samples"), [f.name for f in THUMB_FIELDS])
-    places = gatherer.take(sample_ids)
-    shards, offsets, sizes = (places.column(f.name).to_pylist() for f in THUMB_FIELDS)
+    taken = places.take(sample_ids)
+    shards, offsets, sizes = (taken.column(f.name).to_pylist() for f in THUMB_FIELDS)
     found: list[bytes | None] = [None] * len(sample_ids)
     by_shard = sorted((shard, row) for row, shard in enumerate(shards) if shard is not None)
     for shard, row in by_shard:

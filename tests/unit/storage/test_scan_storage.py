@@ -23,6 +23,7 @@ from chaffinch.storage.samples import (
     remove_unused_thumbs,
     rows_of_keys,
     settle_image_ids,
+    thumb_places,
     write_samples,
 )
 from chaffinch.storage.shards import (
@@ -334,7 +335,7 @@ def test_image_ids__a_vanished_name_keeps_the_column_text(folder: WorkspaceFolde
 def test_read_thumbs__gives_each_sample_its_own(folder: WorkspaceFolder) -> None:
     names = ["a.jpg", "broken.jpg", "c.jpg", "d.jpg", "e.jpg"]
     generation, _ = scan(folder, [make_ref(n) for n in names])
-    thumbs = read_thumbs(folder, generation, np.array([4, 1, 0]))
+    thumbs = read_thumbs(folder, thumb_places(folder, generation), np.array([4, 1, 0]))
     assert thumbs == [b"e.jpg 1", None, b"a.jpg 1"]
 
 
