@@ -58,11 +58,12 @@ class Act:
         finding_id: str | None = None,
         undo_of: str | None = None,
         findings: str | None = None,
+        event_id: str | None = None,
     ) -> Decision:
         """Return event `number` of the batch; the number must not come twice."""
         return Decision(
             # Ids that rise within a batch keep the database's index cheap.
-            event_id=f"{self.batch_id}.{number}",
+            event_id=event_id or f"{self.batch_id}.{number}",
             batch_id=self.batch_id,
             key=key,
             subject="object" if "#" in key else "sample",

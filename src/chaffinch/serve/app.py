@@ -15,8 +15,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from chaffinch.curate.events import Act, Saying
-from chaffinch.errors import ChaffinchError
-from chaffinch.pipeline.review_columns import n_parts, part_bytes
+from chaffinch.errors import ChaffinchError, WorkspaceError
+from chaffinch.pipeline.review_columns import PART_ROWS, n_parts, part_bytes
 from chaffinch.serve.board import Board, Item, Saved, Seen
 from chaffinch.serve.guard import Access, content_policy, guarded, token_reviewer, viewer_of
 from chaffinch.serve.leases import Held, Leases
@@ -73,10 +73,15 @@ def create_app(board: Board, *, page: str, access: Access) -> FastAPI:
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
-    """Answer an error that the caller can mend: what is wrong, and the hint."""
+    """Answer an error that was raised on purpose: what is wrong, and the hint.
+
+    What cannot be read or written now (a full disk, a database that is gone) is no fault of the request: 503,
+    at which the page keeps the decision and comes again.
+    """
     hint = error.hint if isinstance(error, ChaffinchError) else ""
     what = error.what if isinstance(error, ChaffinchError) else str(error)
-    return JSONResponse({"error": what, "hint": hint}, status_code=422)
+    status = 503 if isinstance(error, WorkspaceError) else 422
+    return JSONResponse({"error": what, "hint": hint}, status_code=status)
 
 
 def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -> None:
@@ -99,9 +104,11 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
     def columns(part: int, request: Request) -> Response:
         if not 0 <= part < n_parts(len(data)):
             raise HTTPException(404, "there is no such part")
-        board.refresh()
-        values = {**data.columns.values, **board.columns(viewer_of(request))}
-        return Response(part_bytes(values, part), media_type="application/octet-stream")
+        board.look()
+        rows = slice(part * PART_ROWS, (part + 1) * PART_ROWS)
+        values = {name: column[rows] for name, column in data.columns.values.items()}
+        values |= board.columns(viewer_of(request), rows)
+        return Response(part_bytes(values, 0), media_type="application/octet-stream")
 
 
 def _add_sample_routes(app: FastAPI, board: Board) -> None:
@@ -109,7 +116,7 @@ def _add_sample_routes(app: FastAPI, board: Board) -> None:
 
     @app.get("/api/samples")
     def samples(request: Request, offset: Offset = 0, limit: Limit = 100) -> SamplePage:
-        board.refresh()
+        board.look()
         ids = data.sample_ids[offset : offset + limit].tolist()
         viewer = viewer_of(request)
         rows = [_row(facts, board.seen(facts["sample_id"], viewer)) for facts in data.facts(ids)]
@@ -117,7 +124,7 @@ def _add_sample_routes(app: FastAPI, board: Board) -> None:
 
     @app.get("/api/samples/{sample_id}")
     def sample(sample_id: SampleId, request: Request) -> Detail:
-        board.refresh()
+        board.look()
         found = _details(board, [sample_id], viewer_of(request))
         if not found:
             raise HTTPException(404, "there is no such sample")
@@ -125,7 +132,7 @@ def _add_sample_routes(app: FastAPI, board: Board) -> None:
 
     @app.get("/api/details")
     def details(ids: Ids, request: Request) -> DetailList:
-        board.refresh()
+        board.look()
         wanted = [int(text) for text in ids.split(",")][:MAX_DETAILS]
         return DetailList(items=_details(board, wanted, viewer_of(request)))
 
@@ -232,15 +239,21 @@ async def _news(
     """Yield what was decided and who looks at what, as server-sent events, until the reader goes away."""
     seq, held = board.seq, list[Held]()
     while not await is_gone():
-        await run_in_threadpool(board.refresh)
+        await run_in_threadpool(board.look)
         now = leases.held()
         if board.seq > seq or now != held:
-            changed = board.changed_since(seq)
-            seq, held = board.seq, now
-            items = [_change(board.seen(sample_id, viewer)) for sample_id in changed]
-            news = News(seq=seq, items=items, held=[LeaseHeld(**asdict(lease)) for lease in held])
-            yield f"data: {news.model_dump_json()}\n\n"
+            news = await run_in_threadpool(_told, board, seq, now, viewer)
+            seq, held = news[0], now
+            yield news[1]
         else:
             # A comment keeps proxies from closing the line, and tells when the reader has gone.
             yield ": still here\n\n"
         await asyncio.sleep(NEWS_EVERY_S)
+
+
+def _told(board: Board, after_seq: int, held: Sequence[Held], viewer: str | None) -> tuple[int, str]:
+    """Return up to where in the log it tells, and the event that tells what is new."""
+    seq = board.seq
+    items = [_change(board.seen(sample_id, viewer)) for sample_id in board.changed_since(after_seq)]
+    news = News(seq=seq, items=items, held=[LeaseHeld(**asdict(lease)) for lease in held])
+    return seq, f"data: {news.model_dump_json()}\n\n"

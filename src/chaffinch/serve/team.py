@@ -43,12 +43,12 @@ def add_team_routes(app: FastAPI, board: Board, leases: Leases) -> None:
 
     @app.get("/api/agreement")
     def agreement() -> TeamOut:
-        board.refresh()
+        board.look()
         return _team(board)
 
     @app.get("/api/disputes")
     def disputes(request: Request) -> DisputesOut:
-        board.refresh()
+        board.look()
         return _disputes(board, viewer_of(request))
 
     @app.post("/api/leases")

@@ -109,6 +109,20 @@ def test_decisions__wrong_ones_say_why(
     assert open_log(ws).head().seq == 0
 
 
+def test_decisions__a_database_that_fails_is_no_fault_of_the_request(
+    client: TestClient, ws: Path, board: Board
+) -> None:
+    assert client.post("/api/decisions", json=DECISION).status_code == 200
+    (ws / "decisions.sqlite").rename(ws / "away")
+    (ws / "decisions.sqlite").write_bytes(b"no database" * 100)
+    later = {**DECISION, "items": [{"sample_id": 0, "version": 1}]}
+    answer = client.post("/api/decisions", json=later)
+    assert answer.status_code == 503 and answer.json()["error"]
+    (ws / "away").rename(ws / "decisions.sqlite")
+    assert client.post("/api/decisions", json=later).status_code == 200
+    assert open_log(ws).head().seq == 2
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,18 +88,82 @@ def test_undo__takes_back_a_batch_of_ones_own(board: Board) -> None:
         (0, 2, "none", ()),
         (1, 2, "none", ()),
     ]
-    with pytest.raises(UsageError, match="taken back already"):
-        board.undo("batch-0001", Act(reviewer="Ana"))
+
+
+def test_undo__asked_again_takes_back_once(board: Board, ws: Path) -> None:
+    board.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana", batch_id="batch-0001"))
+    first = board.undo("batch-0001", Act(reviewer="Ana"))
+    assert board.undo("batch-0001", Act(reviewer="Ana")) == first
+    assert second(ws).undo("batch-0001", Act(reviewer="Ana")) == first
+    assert open_log(ws).head().seq == 2
+
+
+def test_undo__of_an_undo_brings_back_and_can_be_taken_back(board: Board, ws: Path) -> None:
+    board.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana", batch_id="batch-0001"))
+    board.undo("batch-0001", Act(reviewer="Ana", batch_id="batch-0002"))
+    assert board.undo("batch-0002", Act(reviewer="Ana")).saved[0].action == "remove"
+    assert board.undo("batch-0001", Act(reviewer="Ana")).saved[0].action == "none"
+    assert board.undo("batch-0001", Act(reviewer="Ana")).saved[0].version == 4
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"saying": REMOVE},
+        {"reviewer": "Bo"},
+        {"items": [Item(1, 0, "event-000001")]},
+        {"items": [Item(0, 1, "event-000001"), Item(1, 0, "event-000002")]},
+        {"items": [Item(1, 0, "event-000003"), Item(2, 0, "event-000003")]},
+    ],
+)
+def test_decide__an_id_of_another_event_is_refused(board: Board, ws: Path, other: dict[str, Any]) -> None:
+    once = {"items": [Item(0, 0, "event-000001")], "saying": KEEP, "reviewer": "Ana"}
+    for said in (once, once):
+        board.decide(said["items"], said["saying"], Act(reviewer=said["reviewer"]))
+    said = once | other
+    with pytest.raises(UsageError, match="id"):
+        board.decide(said["items"], said["saying"], Act(reviewer=said["reviewer"]))
+    assert open_log(ws).head().seq == 1
+
+
+def test_decide__a_batch_of_others_or_one_taken_back_is_refused(board: Board, ws: Path) -> None:
+    board.decide([Item(0, 0)], KEEP, Act(reviewer="Ana", batch_id="batch-0001"))
+    board.decide([Item(1, 0, "event-000001")], KEEP, Act(reviewer="Ana", batch_id="batch-0001"))
+    third = [Item(2, 0, "event-000002")]
+    with pytest.raises(UsageError, match="batch id"):
+        board.decide(third, KEEP, Act(reviewer="Bo", batch_id="batch-0001"))
+    board.undo("batch-0001", Act(reviewer="Ana"))
+    with pytest.raises(UsageError, match="batch id"):
+        board.decide(third, KEEP, Act(reviewer="Ana", batch_id="batch-0001"))
+    assert open_log(ws).head().seq == 4
+
+
+def test_look__does_not_wait_for_a_long_reading(board: Board, ws: Path) -> None:
+    second(ws).decide([Item(0, 0)], KEEP, Act(reviewer="Bo"))
+    with ThreadPoolExecutor(1) as other:
+        with board._lock:
+            other.submit(board.look).result(timeout=10)
+        assert (board.seq, board.seen(0, None).version) == (0, 0)
+        other.submit(board.look).result(timeout=10)
+    assert (board.seq, board.seen(0, None).version) == (1, 1)
+
+
+def test_seen__counts_what_was_said_since_it_was_asked_for(board: Board) -> None:
+    for version, (saying, action) in enumerate([(KEEP, "keep"), (REMOVE, "remove"), (KEEP, "keep")]):
+        board.decide([Item(0, version)], saying, Act(reviewer="Ana"))
+        assert (board.seen(0, None).action, board.seen(0, None).version) == (action, version + 1)
 
 
 def test_columns__as_a_viewer_may_see_them(ws: Path) -> None:
     board = second(ws, is_blind=True)
     board.decide([Item(2, 0)], REMOVE, Act(reviewer="Ana"))
-    mine, theirs = board.columns("Ana"), board.columns("Bo")
+    mine, theirs = (board.columns(viewer, slice(0, 6)) for viewer in ("Ana", "Bo"))
     assert mine["action"].tolist() == [0, 0, 2, 0, 0, 0]
     assert mine["tags"][2] == 1 << 4
     assert theirs["action"].tolist() == [0] * 6
     assert theirs["version"].tolist() == mine["version"].tolist() == [0, 0, 1, 0, 0, 0]
+    assert board.columns("Ana", slice(2, 4))["action"].tolist() == [2, 0]
+    assert board.columns("Ana", slice(3, 9))["version"].tolist() == [0, 0, 0]
 
 
 def test_seen__whose_turn_it_is(ws: Path) -> None:
@@ -106,8 +172,8 @@ def test_seen__whose_turn_it_is(ws: Path) -> None:
     alone.refresh()
     turns = [[board.seen(2, name).turn for name in ("Ana", "Bo", None)] for board in (alone, twice)]
     assert turns == [[Turn.SPOKEN, Turn.OTHERS, Turn.OTHERS], [Turn.SPOKEN, Turn.SHARED, Turn.SHARED]]
-    assert alone.columns("Bo")["turn"].tolist() == [0, 0, 2, 0, 0, 0]
-    assert twice.columns("Ana")["turn"].tolist() == [1, 1, 3, 1, 1, 1]
+    assert alone.columns("Bo", slice(0, 6))["turn"].tolist() == [0, 0, 2, 0, 0, 0]
+    assert twice.columns("Ana", slice(0, 6))["turn"].tolist() == [1, 1, 3, 1, 1, 1]
     twice.decide([Item(2, 1)], REMOVE, Act(reviewer="Bo", batch_id="batch-0001"))
     assert twice.seen(2, "Cy").turn == Turn.OTHERS
     twice.undo("batch-0001", Act(reviewer="Bo"))
