@@ -31,7 +31,6 @@ class LinkedSamples:
         self._texts = folder.read(generation, "samples", columns=_TEXT_COLUMNS).combine_chunks()
         rows = folder.read(generation, "classes").to_pylist()
         self.classes = ClassTable([ClassEntry(**row) for row in rows])
-        self._spelling = self._label_spelling()
         names = Counter(text for e in self.classes.entries for text in {e.class_id, e.name})
         self._shared = {text for text, count in names.items() if count > 1}
         self.next_object_id = 0
@@ -43,17 +42,21 @@ class LinkedSamples:
                 zip(batch.column("key").to_pylist(), batch.column("object_id").to_pylist(), strict=True)
             )
             self.next_object_id += len(batch)
+        # Where only boxes have labels, as in COCO, suggestions are spelled as theirs are.
+        self._spelling = self._label_spelling(self._texts.column("given_label")) or self._label_spelling(
+            _labels_of_boxes(folder, generation)
+        )
 
     def texts(self, sample_ids: np.ndarray) -> list[dict[str, Any]]:
         """Return key, given label and digests of each sample. Shape (N,), int64."""
         rows: list[dict[str, Any]] = self._texts.take(pa.array(sample_ids)).to_pylist()
         return rows
 
-    def _label_spelling(self) -> str:
-        """Return which field of a class the given labels are spelled by."""
-        labels = set(pc.unique(self._texts.column("given_label")).to_pylist()) - {None}
+    def _label_spelling(self, given: pa.ChunkedArray) -> str:
+        """Return which field of a class the given labels are spelled by; empty if there are none."""
+        labels = set(pc.unique(given).to_pylist()) - {None}
         for name in ("class_id", "name", "index"):
-            if labels <= {str(getattr(entry, name)) for entry in self.classes.entries}:
+            if labels and labels <= {str(getattr(entry, name)) for entry in self.classes.entries}:
                 return name
         return ""
 
@@ -65,6 +68,11 @@ class LinkedSamples:
         if entry is not None:
             return str(getattr(entry, self._spelling)) if self._spelling else text
         return None if text in self._shared or text.lower() in MISSING_TEXTS else text
+
+
+def _labels_of_boxes(folder: WorkspaceFolder, generation: Generation) -> pa.ChunkedArray:
+    batches = folder.batches(generation, "objects", columns=["given_label"])
+    return pa.chunked_array([batch.column(0) for batch in batches], pa.string())
 
 
 class LinkedBoxes:
