@@ -1,5 +1,6 @@
 // The keys: one table from key to what it does, which the reviewer can change; `?` shows it.
 
+import { stepBox } from "./boxes";
 import { type Meta, NO_CLASS } from "./data/columns";
 import { keepProposed } from "./groups";
 import { goToWaiting } from "./presence";
@@ -73,6 +74,9 @@ export function commands(tags: readonly string[]): Command[] {
     { id: "classes", keys: ["c"], says: "confused classes, and back", run: show("classes") },
     { id: "closer", keys: ["+", "="], says: "closer to the picture", run: () => zoomBy(1.5) },
     { id: "farther", keys: ["-"], says: "farther from the picture", run: () => zoomBy(1 / 1.5) },
+    { id: "boxes", keys: ["o"], says: "show or hide the boxes", run: toggleBoxes },
+    { id: "next-box", keys: ["."], says: "to the next box, flagged ones first", run: (state) => stepBox(state, 1) },
+    { id: "previous-box", keys: [","], says: "to the box before", run: (state) => stepBox(state, -1) },
     { id: "similar", keys: ["s"], says: "what is similar to this", run: (state) => void state.showSimilar() },
     { id: "batch", keys: ["B"], says: "accept many at once, and back", run: show("batch") },
     { id: "map", keys: ["m"], says: "the map, and back", run: ifThere("map", (meta) => meta.has_map) },
@@ -95,6 +99,11 @@ function accept(state: ReviewState): void {
 
 function toggleHelp(state: ReviewState): void {
   state.isHelpOpen.value = !state.isHelpOpen.value;
+}
+
+function toggleBoxes(state: ReviewState): void {
+  state.isBoxesShown.value = !state.isBoxesShown.value;
+  state.tell({ text: state.isBoxesShown.value ? "boxes are shown" : "boxes are hidden" });
 }
 
 function focusSearch(): void {

@@ -33,6 +33,9 @@ export class ReviewState {
   readonly isHelpOpen = signal(false);
   readonly drawer = signal<Drawer>("none");
   readonly autoAdvance = signal(true);
+  readonly isBoxesShown = signal(true);
+  /** Object id of the box that is pointed at. */
+  readonly box = signal<number | null>(null);
   /** Details that have come, by sample id; the signal rises when some have. */
   readonly nDetails = signal(0);
   /** Decided since the page was opened. */

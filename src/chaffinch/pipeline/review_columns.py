@@ -29,6 +29,7 @@ NO_CLASS, NO_TYPE, NO_GROUP, NO_PLACE = 0xFFFF, 0xFF, -1, 0xFFFF
 COLUMNS: Mapping[str, str] = {
     "sample_id": "uint32",
     "issues": "uint32",
+    "box_issues": "uint32",
     "confidence": "uint8",
     "top": "uint8",
     "given": "uint16",
@@ -48,7 +49,7 @@ COLUMNS: Mapping[str, str] = {
 """Name and type of each column."""
 
 ISSUE_NAMES = tuple(ISSUE_TYPES)
-"""The place of a type is its bit in the column `issues`."""
+"""The place of a type is its bit in the columns `issues` and `box_issues`."""
 
 _ISSUE_COLUMNS = [
     "sample_id",
@@ -94,6 +95,7 @@ def review_columns(folder: WorkspaceFolder, generation: Generation) -> ReviewCol
     values = {
         "sample_id": ids.astype(np.uint32),
         "issues": issues.bits[ids],
+        "box_issues": issues.box_bits[ids],
         "confidence": np.round(issues.confidence[ids] * 255).astype(np.uint8),
         "top": issues.top[ids],
         "given": labels.astype(np.uint16),
@@ -102,7 +104,7 @@ def review_columns(folder: WorkspaceFolder, generation: Generation) -> ReviewCol
         "source": issues.source[ids],
         "group": issues.group[ids],
     }
-    values["priority"] = priority(values, issues.confidence[ids])
+    values["priority"] = priority(values, np.maximum(issues.confidence, issues.box_confidence)[ids])
     values["x"], values["y"] = (axis[ids] for axis in _places(folder, generation))
     return ReviewColumns(values, list(known), split_names, issues.sources)
 
@@ -142,9 +144,11 @@ def _codes(texts: pa.ChunkedArray, none: int) -> tuple[np.ndarray, list[str]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Issues:
-    """The issues of whole images, folded to one row an image. N samples."""
+    """The issues of whole images, folded to one row an image; of boxes only which types. N samples."""
 
     bits: np.ndarray
+    box_bits: np.ndarray
+    box_confidence: np.ndarray
     confidence: np.ndarray
     top: np.ndarray
     suggested: np.ndarray
@@ -155,34 +159,51 @@ class _Issues:
 
 
 def _issues(folder: WorkspaceFolder, generation: Generation, *, n_samples: int) -> _Issues:
-    rows = _issue_rows(folder, generation)
-    ids = rows.column("sample_id").to_numpy()
-    sure = pc.fill_null(rows.column("confidence"), 0.0).to_numpy().astype(np.float32)
-    types, type_names = _codes(rows.column("issue_type"), 0)
-    to_bit = np.array([ISSUE_NAMES.index(name) for name in type_names], dtype=np.uint8)
+    every = _issue_rows(folder, generation)
+    rows, boxed = (every.filter(pc.equal(every.column("is_of_box"), flag)) for flag in (False, True))
+    ids, sure, types = _subjects(rows)
     suggested, suggestions = _codes(rows.column("suggested_label"), -1)
     sources, source_names = _codes(rows.column("source"), 0)
     groups, _ = _codes(rows.column("group_id"), NO_GROUP)
-    bits = np.zeros(n_samples, dtype=np.uint32)
-    np.bitwise_or.at(bits, ids, np.uint32(1) << to_bit[types].astype(np.uint32))
     # The surest row of each sample is written last, and so it stays.
     order = np.argsort(sure, kind="stable")
     confidence, top = np.zeros(n_samples, np.float32), np.full(n_samples, NO_TYPE, np.uint8)
     source = np.zeros(n_samples, np.uint8)
-    confidence[ids[order]], top[ids[order]] = sure[order], to_bit[types[order]]
+    confidence[ids[order]], top[ids[order]] = sure[order], types[order]
     source[ids[order]] = sources[order]
     label, group = np.full(n_samples, -1, np.int64), np.full(n_samples, NO_GROUP, np.int32)
     with_label, with_group = order[suggested[order] >= 0], order[groups[order] >= 0]
     label[ids[with_label]], group[ids[with_group]] = suggested[with_label], groups[with_group]
-    return _Issues(bits, confidence, top, label, source, group, suggestions, source_names)
+    box_confidence = np.zeros(n_samples, np.float32)
+    np.maximum.at(box_confidence, *_subjects(boxed)[:2])
+    bits, box_bits = (_bits(some, n_samples) for some in (rows, boxed))
+    parts = (confidence, top, label, source, group, suggestions, source_names)
+    return _Issues(bits, box_bits, box_confidence, *parts)
+
+
+def _subjects(rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the sample, confidence and place of the type of each row."""
+    sure = pc.fill_null(rows.column("confidence"), 0.0).to_numpy().astype(np.float32)
+    types, names = _codes(rows.column("issue_type"), 0)
+    to_place = np.array([ISSUE_NAMES.index(name) for name in names], dtype=np.uint8)
+    return rows.column("sample_id").to_numpy(), sure, to_place[types]
+
+
+def _bits(rows: pa.Table, n_samples: int) -> np.ndarray:
+    """Return the types found of each sample as bits, shape (n_samples,)."""
+    ids, _, types = _subjects(rows)
+    bits = np.zeros(n_samples, dtype=np.uint32)
+    np.bitwise_or.at(bits, ids, np.uint32(1) << types.astype(np.uint32))
+    return bits
 
 
 def _issue_rows(folder: WorkspaceFolder, generation: Generation) -> pa.Table:
-    """Return the issues of whole images of all steps, types that are not ours left out."""
+    """Return the issues of images and boxes of all steps, types that are not ours left out."""
     schema = pa.schema(
         [
             pa.field("sample_id", pa.int64()),
             pa.field("confidence", pa.float32()),
+            pa.field("is_of_box", pa.bool_()),
             *(pa.field(n, pa.string()) for n in ("issue_type", "suggested_label", "group_id", "source")),
         ]
     )
@@ -191,9 +212,9 @@ def _issue_rows(folder: WorkspaceFolder, generation: Generation) -> pa.Table:
         for batch in (
             folder.batches(generation, name, columns=_ISSUE_COLUMNS) if name.startswith("issues/") else ()
         ):
-            is_ours = pc.is_in(batch.column("issue_type"), pa.array(ISSUE_NAMES))
-            whole = batch.filter(pc.and_(pc.is_null(batch.column("object_id")), is_ours))
-            tables.append(pa.Table.from_batches([whole]).select(schema.names).cast(schema))
+            ours = batch.filter(pc.is_in(batch.column("issue_type"), pa.array(ISSUE_NAMES)))
+            ours = ours.append_column("is_of_box", pc.is_valid(ours.column("object_id")))
+            tables.append(pa.Table.from_batches([ours]).select(schema.names).cast(schema))
     return pa.concat_tables(tables)
 
 
@@ -212,7 +233,8 @@ def priority(values: Mapping[str, np.ndarray], confidence: np.ndarray) -> np.nda
     same = values["given"].astype(np.int64) * (NO_CLASS + 1) + values["suggested"].astype(np.int64)
     _, run = np.unique(same, return_inverse=True)
     shift = (run / max(1, len(same))).astype(np.float32)
-    ranked: np.ndarray = np.where(values["issues"] > 0, band + 1 - shift + worth / 1e4, worth / 1e4)
+    is_flagged = (values["issues"] | values["box_issues"]) > 0
+    ranked: np.ndarray = np.where(is_flagged, band + 1 - shift + worth / 1e4, worth / 1e4)
     return ranked.astype(np.float32)
 
 

@@ -7,7 +7,6 @@ holds one published generation; the decisions are the board's (`pipeline/review_
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ import pyarrow.compute as pc
 
 from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import Thumbnails
+from chaffinch.pipeline.review_boxes import BoxIndex
 from chaffinch.pipeline.review_columns import ISSUE_NAMES, PART_ROWS, described, review_columns
+from chaffinch.pipeline.review_issues import IssueIndex
 from chaffinch.storage.findings import MAP, read_pairs, scopes, sides
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.key_index import KeyIndex
@@ -61,18 +62,6 @@ _SAMPLE_COLUMNS = [
     "bytes_digest",
     "pixels_digest",
 ]
-_ISSUE_WORDS = [
-    "finding_id",
-    "issue_type",
-    "confidence",
-    "suggested_label",
-    "group_id",
-    "is_original",
-    "reason",
-    "evidence",
-    "method",
-    "source",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +100,8 @@ class ReviewData:
         self._samples = RowGatherer(files, _SAMPLE_COLUMNS)
         self._places = RowGatherer(files, [*(f.name for f in REF_FIELDS), "format"], n_cached=2)
         self._keys = KeyIndex(files)
-        self._issues = _IssueIndex(self.folder, self.generation)
+        self._issues = IssueIndex(self.folder, self.generation)
+        self._boxes = BoxIndex(self.folder, self.generation, self._issues)
         self._pairs = _PairIndex(self.folder, self.generation)
 
     def __len__(self) -> int:
@@ -184,13 +174,14 @@ class ReviewData:
             "height": facts["height"],
             "error": facts["error"],
             "content_digest": facts["pixels_digest"] or facts["bytes_digest"],
-            "findings": self._findings(sample_id),
+            **self._found(sample_id),
             "partners": self._pairs.of(sample_id),
         }
 
-    def _findings(self, sample_id: int) -> list[dict[str, Any]]:
+    def _found(self, sample_id: int) -> dict[str, Any]:
         with self._reading:
-            return self._issues.of(sample_id)
+            boxes, n_boxes = self._boxes.of(sample_id)
+            return {"findings": self._issues.of(sample_id), "boxes": boxes, "n_boxes": n_boxes}
 
     def subjects(self, sample_ids: Sequence[int]) -> list[Subject]:
         """Return what decisions note of some samples, in their order. Cost: some 5 us a sample."""
@@ -268,50 +259,6 @@ def arguing_neighbours(words: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for finding in words["findings"]:
         for side in ("for", "against"):
             yield from finding["evidence"].get(side, ())
-
-
-class _IssueIndex:
-    """Finds the issues of a sample. Cost: 20 bytes an issue."""
-
-    def __init__(self, folder: WorkspaceFolder, generation: Generation) -> None:
-        paths, ids, starts = [], [np.empty(0, np.int64)], 0
-        rows = [np.empty(0, np.int64)]
-        for name in sorted(t for t in generation.tables if t.startswith("issues/")):
-            paths += folder.files(generation, name)
-            for batch in folder.batches(generation, name, columns=["sample_id", "object_id"]):
-                whole = np.flatnonzero(batch.column("object_id").is_null().to_numpy(zero_copy_only=False))
-                ids.append(batch.column("sample_id").to_numpy()[whole])
-                rows.append(starts + whole)
-                starts += len(batch)
-        every, places = np.concatenate(ids), np.concatenate(rows)
-        order = np.argsort(every, kind="stable")
-        self._ids, self._rows = every[order], places[order]
-        self._words = RowGatherer(paths, _ISSUE_WORDS)
-        self._brief = RowGatherer(paths, ["finding_id", "confidence", "suggested_label"])
-
-    def of(self, sample_id: int) -> list[dict[str, Any]]:
-        """Return the findings of a sample, surest first."""
-        low, high = np.searchsorted(self._ids, [sample_id, sample_id + 1])
-        if low == high:
-            return []
-        found = self._words.take(self._rows[low:high]).to_pylist()
-        for row in found:
-            row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else {}
-        return sorted(found, key=lambda row: (-(row["confidence"] or 0.0), row["issue_type"]))
-
-    def noted(self, sample_ids: Sequence[int]) -> Iterator[tuple[str, str | None]]:
-        """Yield, for each sample, the ids of its findings and the surest suggestion."""
-        ids = np.array(sample_ids, dtype=np.int64)
-        lows, highs = np.searchsorted(self._ids, ids), np.searchsorted(self._ids, ids + 1)
-        spans = [self._rows[low:high] for low, high in zip(lows.tolist(), highs.tolist(), strict=True)]
-        places = np.concatenate([*spans, np.empty(0, np.int64)])
-        rows = iter(self._brief.take(places).to_pylist() if len(places) else ())
-        for span in spans:
-            own = [row for _, row in zip(span, rows, strict=False)]
-            suggesting = [row for row in own if row["suggested_label"] is not None]
-            best = max(suggesting, key=lambda row: row["confidence"] or 0.0, default=None)
-            text = ",".join(sorted({row["finding_id"] for row in own}))
-            yield text, best["suggested_label"] if best else None
 
 
 class _PairIndex:

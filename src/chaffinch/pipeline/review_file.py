@@ -58,7 +58,7 @@ def write_review_file(root: Path, path: Path, *, page: str) -> Iterator[tuple[Pa
     """
     data = ReviewData(root)
     values = data.columns.values
-    flagged = np.flatnonzero(values["issues"])
+    flagged = np.flatnonzero(values["issues"] | values["box_issues"])
     by_worth = flagged[np.argsort(-values["priority"][flagged], kind="stable")]
     parts = [by_worth[start : start + MAX_IMAGES] for start in range(0, len(by_worth), MAX_IMAGES)]
     for number, rows in enumerate(parts or [by_worth], start=1):

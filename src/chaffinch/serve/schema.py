@@ -169,6 +169,19 @@ class Finding(BaseModel):
     source: str
 
 
+class Box(BaseModel):
+    """One annotated box of a sample, in pixels of the original image."""
+
+    object_id: int
+    annotation_id: str
+    given_label: str | None
+    x: float
+    y: float
+    width: float
+    height: float
+    findings: list[Finding]
+
+
 class VerdictOut(BaseModel):
     """What one reviewer, policy or import says."""
 
@@ -192,6 +205,8 @@ class Detail(SampleRow):
     content_digest: str | None
     findings: list[Finding]
     partners: list[Partner]
+    boxes: list[Box]
+    n_boxes: int
     verdicts: list[VerdictOut]
     new_label: str | None
     note: str

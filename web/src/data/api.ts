@@ -1,6 +1,18 @@
 // What goes over the wire, as types; tools/page_types.py writes them from the server's OpenAPI document. To
 // change them: src/chaffinch/serve/schema.py, then `make api`.
 
+/** One annotated box of a sample, in pixels of the original image. */
+export interface Box {
+  readonly object_id: number;
+  readonly annotation_id: string;
+  readonly given_label: string | null;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly findings: readonly Finding[];
+}
+
 /** What holds about one sample now. */
 export interface Change {
   readonly sample_id: number;
@@ -55,6 +67,8 @@ export interface Detail {
   readonly content_digest: string | null;
   readonly findings: readonly Finding[];
   readonly partners: readonly Partner[];
+  readonly boxes: readonly Box[];
+  readonly n_boxes: number;
   readonly verdicts: readonly VerdictOut[];
   readonly new_label: string | null;
   readonly note: string;

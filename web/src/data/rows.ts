@@ -9,6 +9,8 @@ export type Order = "value" | "confidence" | "name" | "group" | "listed";
 export interface Filter {
   /** Bits of issue types, any of which must be there. */
   readonly issues?: number;
+  /** The same of the boxes of an image. */
+  readonly boxIssues?: number;
   readonly splits?: ReadonlySet<number>;
   readonly given?: ReadonlySet<number>;
   readonly suggested?: ReadonlySet<number>;
@@ -61,6 +63,7 @@ function testsOf(columns: Columns, filter: Filter): ((row: number) => boolean)[]
     tests.push((row) => rows.has(row));
   }
   anyBit("issues", filter.issues);
+  anyBit("box_issues", filter.boxIssues);
   anyBit("tags", filter.tags);
   within("split", filter.splits);
   within("given", filter.given);

@@ -3,7 +3,7 @@
 import type { Change, DecisionIn, DecisionItem, DisputeOut, News, TeamOut, Detail as WholeDetail } from "./api";
 import type { Action, Columns, Meta } from "./columns";
 
-export type { Change, EstimateOut, Finding, Partner } from "./api";
+export type { Box, Change, EstimateOut, Finding, Partner } from "./api";
 export type Agreement = TeamOut;
 export type Dispute = DisputeOut;
 

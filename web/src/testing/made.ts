@@ -117,6 +117,8 @@ export function madeDetail(sample_id: number, change: Partial<Detail> = {}): Det
     content_digest: `d${sample_id}`,
     findings: [],
     partners: [],
+    boxes: [],
+    n_boxes: 0,
     verdicts: [],
     new_label: null,
     note: "",

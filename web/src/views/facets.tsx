@@ -14,6 +14,7 @@ export function Facets({ state }: { state: ReviewState }) {
   const found = useMemo(
     () => ({
       issues: bitCounts(columns, rows, "issues", meta.issue_types.length),
+      boxIssues: columns.has("box_issues") ? bitCounts(columns, rows, "box_issues", meta.issue_types.length) : [],
       splits: counts(columns, rows, "split"),
       given: counts(columns, rows, "given"),
       sources: counts(columns, rows, "source"),
@@ -26,25 +27,10 @@ export function Facets({ state }: { state: ReviewState }) {
     .slice(0, CLASSES_SHOWN);
   return (
     <nav class="side" aria-label="filter">
-      <fieldset class="facet">
-        <legend>Found</legend>
-        {meta.issue_types.map((name, bit) => {
-          const n = found.issues[bit] ?? 0;
-          const isOn = ((filter.issues ?? 0) & (1 << bit)) !== 0;
-          return n === 0 && !isOn ? null : (
-            <Check
-              key={name}
-              name={name.replaceAll("_", " ")}
-              n={n}
-              isOn={isOn}
-              onChange={() => {
-                const bits = (filter.issues ?? 0) ^ (1 << bit);
-                state.setFilter({ issues: bits === 0 ? (undefined as never) : bits });
-              }}
-            />
-          );
-        })}
-      </fieldset>
+      <Types state={state} legend="Found" part="issues" ns={found.issues} />
+      {found.boxIssues.some((n) => n > 0) && (
+        <Types state={state} legend="Found in boxes" part="boxIssues" ns={found.boxIssues} />
+      )}
       <fieldset class="facet">
         <legend>Status</legend>
         {(["open", "done"] as const).map((status) => (
@@ -77,6 +63,39 @@ export function Facets({ state }: { state: ReviewState }) {
         </button>
       )}
     </nav>
+  );
+}
+
+interface TypesProps {
+  readonly state: ReviewState;
+  readonly legend: string;
+  readonly part: "issues" | "boxIssues";
+  /** Images with each type. */
+  readonly ns: readonly number[];
+}
+
+function Types({ state, legend, part, ns }: TypesProps) {
+  const wanted = state.filter.value[part] ?? 0;
+  return (
+    <fieldset class="facet">
+      <legend>{legend}</legend>
+      {state.columns.meta.issue_types.map((name, bit) => {
+        const n = ns[bit] ?? 0;
+        const isOn = (wanted & (1 << bit)) !== 0;
+        return n === 0 && !isOn ? null : (
+          <Check
+            key={name}
+            name={name.replaceAll("_", " ")}
+            n={n}
+            isOn={isOn}
+            onChange={() => {
+              const bits = wanted ^ (1 << bit);
+              state.setFilter({ [part]: bits === 0 ? undefined : bits });
+            }}
+          />
+        );
+      })}
+    </fieldset>
   );
 }
 

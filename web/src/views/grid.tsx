@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Columns } from "../data/columns";
 import { heldBy } from "../presence";
 import type { ReviewState } from "../state";
 
@@ -90,7 +91,7 @@ function Tile({ state, place, x, y, width }: TileProps) {
   const action = columns.meta.actions[columns.at("action", row)] ?? "none";
   const label = columns.meta.classes[columns.at("given", row)] ?? "";
   const suggested = columns.meta.classes[columns.at("suggested", row)];
-  const type = columns.meta.issue_types[columns.at("top", row)];
+  const type = columns.meta.issue_types[columns.at("top", row)] ?? boxType(columns, row);
   const isCursor = state.cursor.value === place;
   const isSelected = state.selected.value.has(row);
   const tile = useRef<HTMLDivElement>(null);
@@ -151,6 +152,13 @@ function Tile({ state, place, x, y, width }: TileProps) {
 /** Says that somebody else is at an image; it stays free to decide. */
 export function held(other: string | undefined): string {
   return other === undefined ? "" : `${other} is looking at this`;
+}
+
+/** What was found about a box of an image about which itself nothing was found. */
+function boxType(columns: Columns, row: number): string | undefined {
+  const bits = columns.has("box_issues") ? columns.at("box_issues", row) : 0;
+  const type = columns.meta.issue_types[31 - Math.clz32(bits & -bits)];
+  return bits === 0 ? undefined : `box: ${type}`;
 }
 
 /** Of a broken file there is no picture, and the browser's mark for that says nothing more. */

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Detail } from "../data/source";
 import { keepOne, proposedKeeper } from "../groups";
 import type { ReviewState } from "../state";
+import { Boxes, BoxesButton } from "./boxes";
 
 const SHOWN = 60;
 
@@ -44,6 +45,7 @@ export function Group({ state }: { state: ReviewState }) {
         <button type="button" onClick={() => state.nextGroup()}>
           next group (g)
         </button>
+        <BoxesButton state={state} detail={state.row.value < 0 ? null : state.detail(state.row.value)} />
         {rows.length > SHOWN && <span class="soft">the first {SHOWN} are shown</span>}
       </div>
       <ul class="members">
@@ -89,6 +91,11 @@ function Member({ state, row, detail, isProposed, isLast }: MemberProps) {
         onClick={() => keepOne(state, row)}
       >
         <img src={state.source.imageUrl(sampleId)} alt="" />
+        {detail !== null && (
+          <span class="layer">
+            <Boxes state={state} detail={detail} isSmall />
+          </span>
+        )}
       </button>
       <div class="words">
         <b>{name}</b>

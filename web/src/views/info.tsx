@@ -1,9 +1,9 @@
 // What is known of the image under the cursor: findings with their evidence, who said what, facts.
 
-import type { Finding } from "../data/source";
 import { heldBy } from "../presence";
 import type { ReviewState } from "../state";
-import { Arguing, arguing } from "./arguing";
+import { BoxList } from "./boxes";
+import { FindingBox } from "./finding";
 import { held } from "./grid";
 
 export function Info({ state }: { state: ReviewState }) {
@@ -72,6 +72,7 @@ export function Info({ state }: { state: ReviewState }) {
         <FindingBox key={finding.finding_id} finding={finding} state={state} />
       ))}
       {detail.findings.length === 0 && <p class="soft">nothing was found</p>}
+      <BoxList key={detail.sample_id} state={state} detail={detail} />
       {detail.verdicts.length > 0 && (
         <>
           <h2>Said so far</h2>
@@ -89,21 +90,6 @@ export function Info({ state }: { state: ReviewState }) {
       )}
       <Tags state={state} row={row} />
     </aside>
-  );
-}
-
-function FindingBox({ finding, state }: { finding: Finding; state: ReviewState }) {
-  return (
-    <section class="finding">
-      <b>{finding.issue_type.replaceAll("_", " ")}</b>{" "}
-      <span class="soft">
-        {finding.confidence === null ? "" : finding.confidence.toFixed(2)}{" "}
-        {finding.source === "chaffinch" ? "" : finding.source}
-      </span>
-      <p>{finding.reason}</p>
-      <Arguing title="like the given label" near={arguing(finding, "against")} state={state} />
-      <Arguing title={`like ${finding.suggested_label ?? "another"}`} near={arguing(finding, "for")} state={state} />
-    </section>
   );
 }
 

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Detail, Finding } from "../data/source";
 import type { ReviewState } from "../state";
 import { Arguing, arguing, type Neighbour } from "./arguing";
+import { Boxes, BoxesButton } from "./boxes";
 import { Zoom } from "./zoom";
 
 const AHEAD = 5;
@@ -39,7 +40,11 @@ export function Mislabel({ state }: { state: ReviewState }) {
         data-sample-id={detail.sample_id}
         data-action={state.columns.meta.actions[state.columns.at("action", row.value)]}
       >
-        <Zoom src={state.source.imageUrl(detail.sample_id)} alt={detail.image_path} />
+        <Zoom
+          src={state.source.imageUrl(detail.sample_id)}
+          alt={detail.image_path}
+          overlay={<Boxes state={state} detail={detail} />}
+        />
         <div class="arguing">
           <p>{finding.reason}</p>
           <Side state={state} label={detail.given_label ?? "none"} near={arguing(finding, "against")} kind="given" />
@@ -70,6 +75,7 @@ function Labels({ state, detail, finding }: LabelsProps) {
       <button type="button" class="remove" onClick={() => state.act("remove")}>
         neither: remove (x)
       </button>
+      <BoxesButton state={state} detail={detail} />
       <span class="soft">
         {(state.cursor.value + 1).toLocaleString()} of {state.rows.value.length.toLocaleString()}
       </span>

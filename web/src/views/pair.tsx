@@ -4,6 +4,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Detail, Partner } from "../data/source";
 import type { ReviewState } from "../state";
+import { Boxes, BoxesButton } from "./boxes";
 import { Zoom } from "./zoom";
 
 type Mode = "side by side" | "blink" | "difference";
@@ -94,6 +95,7 @@ function Tools({ state, detail, partner }: PairProps) {
       <button type="button" class="remove" disabled={isLast} onClick={() => state.act("remove")}>
         remove this{keepsThis ? "" : " (proposed)"}
       </button>
+      <BoxesButton state={state} detail={detail} />
       {isLast && <span class="soft">the others are removed: this one stays</span>}
     </div>
   );
@@ -125,15 +127,16 @@ function Stage({ state, detail, partner }: PairProps) {
   }, [isBlinking, isSecond]);
   const otherRow = state.columns.row(partner.sample_id);
   const other = otherRow < 0 ? null : state.detail(otherRow);
-  const first = { src: state.source.imageUrl(detail.sample_id), words: caption(detail) };
-  const second = { src: state.source.imageUrl(partner.sample_id), words: other === null ? "" : caption(other) };
+  const first = { src: state.source.imageUrl(detail.sample_id), words: caption(detail), detail };
+  const second = { src: state.source.imageUrl(partner.sample_id), words: other === null ? "" : caption(other), detail: other };
+  const boxes = (of: Detail | null) => of !== null && <Boxes state={state} detail={of} />;
   if (mode.value === "side by side") {
     return (
       <div class="stage" data-sample-id={detail.sample_id}>
-        <Zoom src={first.src} alt="this image">
+        <Zoom src={first.src} alt="this image" overlay={boxes(first.detail)}>
           {first.words}
         </Zoom>
-        <Zoom src={second.src} alt="its partner">
+        <Zoom src={second.src} alt="its partner" overlay={boxes(second.detail)}>
           {second.words}
         </Zoom>
       </div>
@@ -147,7 +150,7 @@ function Stage({ state, detail, partner }: PairProps) {
           black where both are the same
         </Zoom>
       ) : (
-        <Zoom src={shown.src} alt={isSecond.value ? "its partner" : "this image"}>
+        <Zoom src={shown.src} alt={isSecond.value ? "its partner" : "this image"} overlay={boxes(shown.detail)}>
           {shown.words}
         </Zoom>
       )}

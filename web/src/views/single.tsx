@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import type { ReviewState } from "../state";
+import { Boxes, BoxesButton } from "./boxes";
 import { resetZoom, Zoom } from "./zoom";
 
 const AROUND = 12;
@@ -20,6 +21,7 @@ export function Single({ state }: { state: ReviewState }) {
   if (row < 0) {
     return <p class="empty">no image passes the filter</p>;
   }
+  const detail = state.detail(row);
   const sampleId = state.columns.at("sample_id", row);
   const from = Math.max(0, cursor - AROUND);
   return (
@@ -31,6 +33,7 @@ export function Single({ state }: { state: ReviewState }) {
         <button type="button" onClick={resetZoom}>
           whole image
         </button>
+        <BoxesButton state={state} detail={detail} />
         <span class="soft">wheel to zoom, drag to move; the place stays for the next image</span>
       </div>
       <div
@@ -38,7 +41,11 @@ export function Single({ state }: { state: ReviewState }) {
         data-sample-id={sampleId}
         data-action={state.columns.meta.actions[state.columns.at("action", row)]}
       >
-        <Zoom src={state.source.imageUrl(sampleId)} alt={state.detail(row)?.image_path ?? ""} />
+        <Zoom
+          src={state.source.imageUrl(sampleId)}
+          alt={detail?.image_path ?? ""}
+          overlay={detail !== null && <Boxes state={state} detail={detail} />}
+        />
       </div>
       <div class="strip" role="toolbar" aria-label="images around this one">
         {[...rows.subarray(from, cursor + AROUND + 1)].map((other, i) => (

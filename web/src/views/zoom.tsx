@@ -27,10 +27,12 @@ interface Props {
   readonly src: string;
   readonly alt: string;
   readonly over?: string;
+  /** What lies over the picture and moves with it; lines and words in it keep their size. */
+  readonly overlay?: ComponentChildren;
   readonly children?: ComponentChildren;
 }
 
-export function Zoom({ src, alt, over, children }: Props) {
+export function Zoom({ src, alt, over, overlay, children }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const drag = useRef<{ x: number; y: number } | null>(null);
   const { scale, x, y } = zoom.value;
@@ -71,6 +73,14 @@ export function Zoom({ src, alt, over, children }: Props) {
     >
       <img src={src} alt={alt} style={{ transform }} draggable={false} />
       {over !== undefined && <img class="over" src={over} alt="" style={{ transform }} draggable={false} />}
+      {overlay !== undefined && (
+        <div
+          class="layer"
+          style={{ left: `${x}px`, top: `${y}px`, width: `${100 * scale}%`, height: `${100 * scale}%` }}
+        >
+          {overlay}
+        </div>
+      )}
       {children !== undefined && <div class="caption">{children}</div>}
     </div>
   );
