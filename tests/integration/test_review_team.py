@@ -72,7 +72,7 @@ def test_blind__the_news_tell_nobody_what_others_said(
 
 
 def test_overlap__one_done_by_another_is_last_one_for_several_waits(
-    new_page: Callable[[], Any], ws: Path, serve: Callable[..., Any]
+    new_page: Callable[[], Any], ws: Path, serve: Callable[..., Any], table_rows: Any, wait_for: Any
 ) -> None:
     server = serve(ws, "--overlap", "0")
     ana = enter(new_page, server.url, "Ana")
@@ -80,6 +80,7 @@ def test_overlap__one_done_by_another_is_last_one_for_several_waits(
     ana.locator(f'[data-sample-id="{order[0]}"]').click()
     ana.keyboard.press("x")
     ana.get_by_text("1 decided, 8 left").wait_for()
+    wait_for(lambda: len(table_rows("decisions", ws)) == 1)
     ana.close()
     bo = enter(new_page, server.url, "Bo")
     assert shown(bo) == [*order[1:], order[0]]
@@ -93,10 +94,59 @@ def test_overlap__one_done_by_another_is_last_one_for_several_waits(
     bo.get_by_text("0 decided, 9 left").wait_for()
     bo.keyboard.press("k")
     bo.get_by_text("1 decided, 8 left").wait_for()
+    wait_for(lambda: len(table_rows("decisions", ws)) == 2)
     server.stop()
 
     cy = enter(new_page, serve(ws).url, "Cy")
     assert shown(cy) == [*order[1:], order[0]], "the share is remembered, and two have spoken"
+
+
+def decide(url: str, reviewer: str, sample_id: int, action: str, *, version: int) -> None:
+    items = [{"sample_id": sample_id, "version": version}]
+    body = {"reviewer": reviewer, "items": items, "action": action}
+    httpx.post(f"{url}/api/decisions", json=body).raise_for_status()
+
+
+def test_team__an_adjudicator_settles_what_the_majority_says(
+    new_page: Callable[[], Any], ws: Path, serve: Callable[..., Any], table_rows: Any
+) -> None:
+    url = serve(ws, "--adjudicator", "Guy").url
+    for version, (name, action) in enumerate([("Ana", "remove"), ("Bo", "remove"), ("Cy", "keep")]):
+        decide(url, name, 2, action, version=version)
+        decide(url, name, 3, "keep", version=version)
+    bo, guy = enter(new_page, url, "Di"), enter(new_page, url, "Guy")
+    for page in (bo, guy):
+        page.keyboard.press("t")
+        page.get_by_test_id("disputes").wait_for()
+    assert bo.get_by_test_id("accept-all").count() == 0
+    bo.get_by_text("shown once you have decided").wait_for()
+    guy.get_by_text("Ana: remove, Bo: remove, Cy: keep").wait_for()
+    guy.get_by_role("button", name="accept", exact=True).click()
+    for page in (guy, bo):
+        page.get_by_text("nobody disagrees").wait_for()
+    assert [(r["reviewer"], r["action"]) for r in table_rows("decisions", ws)][-1] == ("Guy", "remove")
+    guy.keyboard.press("u")
+    guy.get_by_test_id("accept-all").wait_for()
+
+
+def test_gold__is_shown_to_all_and_judges_them(
+    new_page: Callable[[], Any], ws: Path, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "gold.csv").write_text("image_id,user_action\ndog/2.png,keep\n")
+    url = serve(ws, "--overlap", "0", "--gold", tmp_path / "gold.csv").url
+    order = shown(enter(new_page, url, "Ana"))
+    assert order.index("8") < order.index("6"), "among those with a finding, though nothing was found in it"
+    decide(url, "Ana", 8, "remove", version=0)
+    decide(url, "Bo", 8, "keep", version=1)
+    cy = enter(new_page, url, "Cy")
+    cy.get_by_text("0 decided, 9 left").wait_for()
+    cy.keyboard.press("t")
+    rows = cy.locator("section", has_text="Reviewers").locator("tbody tr")
+    rows.first.wait_for()
+    assert [row.split("\t")[4] for row in rows.all_inner_texts()] == [
+        "0 % of 1 (0 % to 79 %)",
+        "100 % of 1 (21 % to 100 %)",
+    ]
 
 
 NEXT_DECISION = """() => new Promise((resolve) => {

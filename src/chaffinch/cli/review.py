@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.cli.resolve import AdjudicatorOption
 
 
 def review(
@@ -29,6 +30,15 @@ def review(
     overlap_reviewers: Annotated[
         int | None, typer.Option(min=2, max=255, help="How many reviewers those get (2); remembered.")
     ] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="CSV of images whose right verdict is known, shown among the others; remembered.",
+        ),
+    ] = None,
+    adjudicator: AdjudicatorOption = None,
     static: Annotated[
         Path | None, typer.Option(help="Write the page with its pictures into this file instead.")
     ] = None,
@@ -48,6 +58,8 @@ def review(
 
         chaffinch review -w ws --overlap 0.2
 
+        chaffinch review -w ws --gold gold.csv --adjudicator Guy
+
         chaffinch review -w ws --static review_interface.html
 
         chaffinch review -w ws --collect imagenet1k_decisions_Saeed.jsonl
@@ -58,6 +70,7 @@ def review(
         _collect(workspace, collect)
     else:
         _remember(workspace, overlap, overlap_reviewers)
+        _remember_who_judges(workspace, gold, adjudicator)
         _serve(workspace, host=host, port=port, reviewers=reviewer or [], is_blind=is_blind, is_open=is_open)
 
 
@@ -66,6 +79,16 @@ def _remember(workspace: Path, overlap: float | None, reviewers: int | None) -> 
 
     sharing = choose_sharing(workspace, overlap=overlap, reviewers=reviewers)
     hint(f"{sharing.reviewers} reviewers for {sharing.share:.0%} of the images, one for the others")
+
+
+def _remember_who_judges(workspace: Path, gold: Path | None, adjudicators: list[str] | None) -> None:
+    from chaffinch.curate.gold import remember_gold
+    from chaffinch.pipeline.resolve_choices import chosen, remember
+
+    if gold is not None:
+        hint(f"{len(remember_gold(workspace, gold)):,} gold items")
+    if adjudicators:
+        remember(workspace, chosen(workspace, leak_side=None, adjudicators=adjudicators))
 
 
 def _serve(

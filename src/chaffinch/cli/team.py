@@ -28,7 +28,7 @@ def agreement(*, workspace: WorkspaceOption) -> None:
 
         chaffinch agreement -w ws
     """
-    from chaffinch.curate.team import team_report
+    from chaffinch.pipeline.team_report import team_report
 
     report = team_report(workspace)
     if len(report.reviewers) < 2:
@@ -54,12 +54,24 @@ def agreement(*, workspace: WorkspaceOption) -> None:
 def _print_reviewers(report: TeamReport) -> None:
     from chaffinch.taxonomy import ACTIONS
 
-    say(f"{'reviewer':<20}{'judged':>9}{'shared':>9}{'agrees':>9}{'keep':>9}{'remove':>9}{'relabel':>9}")
+    counted = [action for action in ACTIONS if action != "none"]
+    say(f"{'reviewer':<20}{'judged':>9}{'shared':>9}{'agrees':>9}{'weight':>9}{_columns(counted)}  gold")
     for figures in report.reviewers:
         agrees = "-" if math.isnan(figures.agreement) else f"{figures.agreement:.2f}"
-        counts = "".join(f"{figures.n_by_action[action]:>9,}" for action in ACTIONS if action != "none")
+        weight = "-" if math.isnan(figures.weight) else f"{figures.weight:.2f}"
+        counts = _columns([f"{figures.n_by_action[action]:,}" for action in counted])
         head = f"{figures.reviewer:<20}{figures.n_subjects:>9,}{figures.n_shared:>9,}"
-        say(f"{head}{agrees:>9}{counts}")
+        say(f"{head}{agrees:>9}{weight:>9}{counts}  {_on_gold(figures.gold)}".rstrip())
+
+
+def _columns(texts: Sequence[str]) -> str:
+    return "".join(f"{text:>9}" for text in texts)
+
+
+def _on_gold(gold: Estimate) -> str:
+    if not gold.n_items:
+        return "-"
+    return f"{gold.value:.2f}  [{gold.low:.2f}, {gold.high:.2f}]  of {gold.n_items:,}"
 
 
 def _spelled(estimate: Estimate) -> str:
@@ -76,10 +88,15 @@ def adjudicate(
     workspace: WorkspaceOption,
     output_format: Annotated[str, typer.Option("--format", help="table or csv.")] = "table",
     limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
+    is_accepted: Annotated[
+        bool, typer.Option("--accept", help="Settle what a weighted majority agrees about; needs --reviewer.")
+    ] = False,
+    reviewer: Annotated[str, typer.Option(help="The adjudicator who accepts.")] = "",
 ) -> None:
     """List what reviewers disagree about, with what each of them says.
 
-    An adjudicator settles it by a decision of their own; resolve takes it for the last word.
+    An adjudicator settles it by a decision of their own; resolve takes it for the last word. The majority is
+    weighted: a reviewer's voice counts by how often they are right, and one far below the rest has none.
 
     Examples:
 
@@ -88,11 +105,15 @@ def adjudicate(
         chaffinch tag -w ws --ids train/cat/1.jpg --action keep --reviewer Guy
 
         chaffinch resolve -w ws --to cleaning --adjudicator Guy
+
+        chaffinch adjudicate -w ws --accept --reviewer Guy
     """
-    from chaffinch.curate.team import team_report
+    from chaffinch.pipeline.team_report import accept_proposals, team_report
 
     if output_format not in ("table", "csv"):
         raise UsageError(f"there is no format {output_format!r}", hint="--format table or csv")
+    if is_accepted:
+        say(f"{accept_proposals(workspace, reviewer=reviewer):,} settled")
     disputes = team_report(workspace).disputes
     if output_format == "csv":
         _print_csv(disputes)
@@ -103,14 +124,15 @@ def adjudicate(
         for verdict in dispute.verdicts:
             say(f"    {verdict.reviewer:<20}{_said(verdict)}")
         if dispute.proposed is not None:
-            say(f"    {'(majority)':<20}{dispute.proposed}")
+            label = f" to {dispute.new_label}" if dispute.new_label is not None else ""
+            say(f"    {'(majority)':<20}{dispute.proposed}{label}")
     if len(disputes) > len(shown):
         hint(f"{len(disputes) - len(shown):,} more: --limit 0, or --format csv")
     if not disputes:
         hint("nothing is disputed")
         return
-    hint(f"next: chaffinch tag -w {workspace} --ids KEY --action keep --reviewer NAME,")
-    hint(f"      then chaffinch resolve -w {workspace} --to cleaning --adjudicator NAME")
+    hint(f"next: chaffinch review -w {workspace} --adjudicator NAME, view team;")
+    hint(f"      or chaffinch adjudicate -w {workspace} --accept --reviewer NAME for what most of them say")
 
 
 def _said(verdict: Verdict) -> str:
@@ -124,8 +146,21 @@ def _print_csv(disputes: Sequence[Dispute]) -> None:
     import csv
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["key", "reviewer_name", "user_action", "new_label", "user_tags", "notes", "majority"])
+    writer.writerow(
+        [
+            "key",
+            "reviewer_name",
+            "user_action",
+            "new_label",
+            "user_tags",
+            "notes",
+            "majority",
+            "majority_label",
+        ]
+    )
     for dispute in disputes:
         for verdict in dispute.verdicts:
             said = [verdict.action, verdict.new_label or "", ",".join(verdict.tags), verdict.note]
-            writer.writerow([dispute.key, verdict.reviewer, *said, dispute.proposed or ""])
+            writer.writerow(
+                [dispute.key, verdict.reviewer, *said, dispute.proposed or "", dispute.new_label or ""]
+            )

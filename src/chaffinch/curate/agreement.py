@@ -4,8 +4,9 @@ Ratings stand in a matrix of reviewers by items, small integers for the answers,
 said nothing. Items that fewer than two reviewers answered say nothing about agreement.
 
 Sources: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011 (nominal data, missing values);
-J. Cohen, "A coefficient of agreement for nominal scales", 1960; the percentile bootstrap over items. On real
-votes with few raters a weighted majority with a gate did better than the model of Dawid and Skene.
+J. Cohen, "A coefficient of agreement for nominal scales", 1960; the percentile bootstrap over items; E. B.
+Wilson, "Probable inference, the law of succession, and statistical inference", 1927. On real votes with few
+raters a weighted majority with a gate did better than the model of Dawid and Skene.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ MISSING = -1
 
 N_RESAMPLES = 1000
 CONFIDENCE_LEVEL = 0.95
+Z_95 = 1.959964
+"""Standard deviations from the middle of a normal distribution to the ends of its middle 95 %."""
 
 GATE = 0.2
 """A reviewer whose accuracy lies this far below the median reviewer's has no vote."""
@@ -36,7 +39,7 @@ class Estimate:
     high: float
     """Upper end."""
     n_items: int
-    """Items with at least two answers."""
+    """Items that it rests on; for agreement those with at least two answers."""
 
 
 def krippendorff_alpha(ratings: np.ndarray, *, seed: int = 0) -> Estimate:
@@ -120,11 +123,25 @@ def _kappa(tables: np.ndarray, n_answers: int) -> np.ndarray:
     return kappa
 
 
-def accuracies(ratings: np.ndarray) -> np.ndarray:
-    """Return shape (R,): how often each reviewer says what most of the others say, 0..1.
+def share_with_interval(n_right: int, n: int) -> Estimate:
+    """Return a share of n with its Wilson interval, which holds for few items and for shares near 0 and 1."""
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    share, spread = n_right / n, Z_95 * Z_95 / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z_95 / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half), n)
 
-    Items where the others are evenly split do not count. One right and one wrong answer are added, so that
-    few items say little: a reviewer with none has .5.
+
+def accuracies(ratings: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
+    """Return shape (R,): how often each reviewer says what is known to be right, or most others say, 0..1.
+
+    Items where nothing is known and the others are evenly split do not count. One right and one wrong answer
+    are added, so that few items say little: a reviewer with none has .5.
+
+    Args:
+        ratings: Shape (R, N), integers; `MISSING` for no answer.
+        truth: Shape (N,): the right answer of each item; `MISSING` where it is not known.
     """
     answers = np.unique(ratings[ratings != MISSING])
     votes = (
@@ -135,8 +152,12 @@ def accuracies(ratings: np.ndarray) -> np.ndarray:
     for reviewer in range(len(ratings)):
         others = totals - votes[:, reviewer]
         winner, is_clear = _winner(others)
-        counts = is_clear & (ratings[reviewer] != MISSING)
-        right = answers[winner[counts]] == ratings[reviewer, counts] if counts.any() else np.zeros(0, bool)
+        expected = np.full(ratings.shape[1], MISSING, dtype=np.int64)
+        expected[is_clear] = answers[winner[is_clear]]
+        if truth is not None:
+            expected[truth != MISSING] = truth[truth != MISSING]
+        counts = (expected != MISSING) & (ratings[reviewer] != MISSING)
+        right = expected[counts] == ratings[reviewer, counts]
         found[reviewer] = (right.sum() + 1) / (counts.sum() + 2)
     return found
 
@@ -150,18 +171,26 @@ def _winner(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return scores.argmax(axis=0), is_clear
 
 
-def weighted_majority(ratings: np.ndarray) -> np.ndarray:
-    """Return shape (N,): the answer with the most weight for each item; `MISSING` where none stands out.
+def vote_weights(ratings: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
+    """Return shape (R,): what each reviewer's voice weighs, 0 for one who has none.
 
-    A reviewer's weight is the log odds of `accuracies`; one who is `GATE` below the median has none.
+    The weight is the log odds of `accuracies`; a reviewer who is `GATE` below the median has none.
     """
     if not len(ratings):
-        return np.full(ratings.shape[1], MISSING, dtype=np.int64)
-    found = accuracies(ratings)
+        return np.zeros(0)
+    found = accuracies(ratings, truth)
     is_trusted = found >= np.median(found) - GATE
     weights = np.where(is_trusted, np.maximum(np.log(found / (1 - found)), 0.0), 0.0)
     # Where nobody is known to be better than chance, every trusted voice counts alike.
-    weights = weights if weights.any() else is_trusted.astype(float)
+    return weights if weights.any() else is_trusted.astype(float)
+
+
+def weighted_majority(ratings: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
+    """Return shape (N,): the answer with the most weight for each item; `MISSING` where none stands out.
+
+    Arguments are those of `vote_weights`; what is known to be right sets the weights and no answer.
+    """
+    weights = vote_weights(ratings, truth)
     answers = np.unique(ratings[ratings != MISSING])
     scores = [weights @ (ratings == answer) for answer in answers]
     winner, is_clear = _winner(np.stack(scores) if scores else np.zeros((0, ratings.shape[1])))

@@ -8,7 +8,7 @@ same key and share give the same answer on every machine, and a larger share hol
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -18,6 +18,10 @@ from chaffinch.errors import UsageError
 
 MOST_REVIEWERS = 255
 """Of one image; as many as this stands for everybody."""
+
+
+GOLD_EVERY = 10
+"""Images of the queue among which one gold item comes; fewer where the queue is short."""
 
 
 class Turn(IntEnum):
@@ -62,6 +66,24 @@ def _draw(key: str) -> float:
     """Return a number from 0 to 1 that looks random and is the key's own."""
     digest = hashlib.blake2b(key.encode(), digest_size=8, person=b"overlap").digest()
     return int.from_bytes(digest, "big") / 2**64
+
+
+def gold_priority(keys: Sequence[str], rows: Sequence[int], priority: np.ndarray) -> np.ndarray:
+    """Return the priority of all images with gold items spread through the queue, one among `GOLD_EVERY`.
+
+    Args:
+        keys: Keys of the gold items.
+        rows: Their rows.
+        priority: Shape (N,); higher comes first, 0 is not worth a look.
+    """
+    drawn = sorted(zip(map(_draw, keys), rows, strict=True))
+    ranked = np.sort(priority[priority > 0])[::-1]
+    every = min(GOLD_EVERY, len(ranked) / max(1, len(drawn)))
+    spread = priority.copy()
+    for number, (draw, row) in enumerate(drawn if len(ranked) else ()):
+        # A place of its own within each run: gold items at equal distances would be found out.
+        spread[row] = ranked[int((number + draw * len(drawn) % 1) * every)]
+    return spread
 
 
 def turn_of(reviewer: str | None, spoken: Set[str], *, wanted: int) -> Turn:

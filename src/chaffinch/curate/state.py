@@ -66,12 +66,6 @@ class SubjectState:
     verdicts: tuple[Verdict, ...] = ()
     """One for each reviewer and origin, people first, then by name."""
 
-    @property
-    def is_disputed(self) -> bool:
-        """Whether people ask for different actions or labels."""
-        said = {(v.action, v.new_label) for v in self.verdicts if v.origin == PERSON and v.action != "none"}
-        return len(said) > 1
-
 
 NOTHING = SubjectState()
 """State of a subject that nobody spoke about."""

@@ -2,15 +2,15 @@
 
 Only people count, and only what holds now: each reviewer's own verdict on each subject (`state.Verdict`). For
 the question of a tag, a reviewer who gave a verdict without the tag has said no; one without a verdict,
-nothing.
+nothing. Adjudicators see what the others said, so their word is no measure of agreement: it ends a dispute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
@@ -20,10 +20,12 @@ from chaffinch.curate.agreement import (
     accuracies,
     cohen_kappa,
     krippendorff_alpha,
+    share_with_interval,
+    vote_weights,
     weighted_majority,
 )
+from chaffinch.curate.gold import Right
 from chaffinch.curate.state import SubjectState, Verdict
-from chaffinch.curate.tagging import current_states
 from chaffinch.records import PERSON
 from chaffinch.taxonomy import ACTIONS, TAGS, Action
 
@@ -43,6 +45,10 @@ class ReviewerFigures:
     where none is shared."""
     n_by_action: Mapping[Action, int]
     """Subjects by action."""
+    gold: Estimate
+    """Share of the gold items answered that were answered right, with its Wilson interval."""
+    weight: float
+    """What the voice weighs in the proposed answers; 0 for one far below the rest, NaN for an adjudicator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Dispute:
     """What each person says."""
     proposed: Action | None
     """Action of the weighted majority; None where none stands out."""
+    new_label: str | None
+    """For relabel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +81,76 @@ class TeamReport:
     """Subjects that wait for an adjudicator, by key."""
 
 
-def team_report(root: Path) -> TeamReport:
-    """Return how the reviewers of a workspace agree.
+Answer = tuple[Action, str | None]
+"""An action, and the label that comes with a relabel."""
 
-    Raises:
-        WorkspaceError: If this is no workspace, or its log cannot be read.
 
-    Cost: memory of the log's states; some 20 us a verdict.
+def report_of(
+    states: Mapping[str, SubjectState],
+    *,
+    gold: Mapping[str, Right] | None = None,
+    adjudicators: Set[str] = frozenset(),
+) -> TeamReport:
+    """Return how reviewers agree, from the state of each subject.
+
+    Args:
+        states: What holds of each key.
+        gold: The verdicts that are known to be right, by key.
+        adjudicators: Who settles what the others disagree about.
+
+    Cost: some 20 us a verdict.
     """
-    return report_of(current_states(root))
-
-
-def report_of(states: Mapping[str, SubjectState]) -> TeamReport:
-    """Return how reviewers agree, from the state of each subject."""
-    verdicts = {key: said for key, state in sorted(states.items()) if (said := _of_people(state))}
-    names = sorted({verdict.reviewer for said in verdicts.values() for verdict in said})
-    actions = _ratings(verdicts, names, _action_code)
-    is_shared = np.array([len(said) > 1 for said in verdicts.values()], dtype=bool)
-    shared = {key: said for key, said in verdicts.items() if len(said) > 1}
+    every = {key: said for key, state in sorted(states.items()) if (said := _of_people(state))}
+    peers = {key: tuple(v for v in said if v.reviewer not in adjudicators) for key, said in every.items()}
+    names = sorted({verdict.reviewer for said in peers.values() for verdict in said})
+    actions = _ratings(peers, names, _action_code)
+    shared = {key: said for key, said in peers.items() if len(said) > 1}
+    votes = _Votes(peers, names, gold or {})
     return TeamReport(
-        reviewers=tuple(_figures(verdicts, names, is_shared=is_shared, actions=actions)),
+        reviewers=tuple(_figures(every, gold or {}, voices=votes.voices(accuracies(actions)))),
         action=krippendorff_alpha(actions),
         tags={tag: _tag_alpha(shared, names, tag) for tag in _tags_given(shared)},
         kappas=dict(_kappas(actions, names)),
-        disputes=tuple(_disputes(verdicts, states, weighted_majority(actions))),
+        disputes=tuple(_disputes(peers, every, proposed=votes.proposed())),
     )
+
+
+class _Votes:
+    """The answers of all reviewers, labels included, and what they weigh."""
+
+    def __init__(
+        self, verdicts: Mapping[str, Sequence[Verdict]], names: Sequence[str], gold: Mapping[str, Right]
+    ) -> None:
+        said = {_answer(v) for some in verdicts.values() for v in some}
+        right = {(r.action, r.label) for r in gold.values()}
+        self._answers = sorted(said | right, key=str)
+        codes = {answer: code for code, answer in enumerate(self._answers)}
+        codes |= {answer: MISSING for answer in codes if answer[0] == "none"}
+        self._names = names
+        self._keys = list(verdicts)
+        self._ratings = _ratings(verdicts, names, lambda verdict: codes[_answer(verdict)])
+        known = [codes[gold[k].action, gold[k].label] if k in gold else MISSING for k in self._keys]
+        self._truth = np.array(known, dtype=np.int64)
+
+    def voices(self, agreement: np.ndarray) -> dict[str, tuple[float, float]]:
+        """Return how far each reviewer agrees with the others, shape (R,), and what the voice weighs."""
+        weights = vote_weights(self._ratings, self._truth)
+        return {
+            name: (float(a), float(w)) for name, a, w in zip(self._names, agreement, weights, strict=True)
+        }
+
+    def proposed(self) -> dict[str, Answer]:
+        """Return the answer of the weighted majority for each key where one stands out."""
+        majority = weighted_majority(self._ratings, self._truth).tolist()
+        return {
+            key: self._answers[code]
+            for key, code in zip(self._keys, majority, strict=True)
+            if code != MISSING
+        }
+
+
+def _answer(verdict: Verdict) -> Answer:
+    return verdict.action, verdict.new_label if verdict.action == "relabel" else None
 
 
 def _of_people(state: SubjectState) -> tuple[Verdict, ...]:
@@ -138,29 +191,39 @@ def _kappas(actions: np.ndarray, names: Sequence[str]) -> Iterator[tuple[tuple[s
 
 def _figures(
     verdicts: Mapping[str, Sequence[Verdict]],
-    names: Sequence[str],
+    gold: Mapping[str, Right],
     *,
-    is_shared: np.ndarray,
-    actions: np.ndarray,
+    voices: Mapping[str, tuple[float, float]],
 ) -> Iterator[ReviewerFigures]:
-    found = accuracies(actions)
-    said_by = np.array([[any(v.reviewer == n for v in said) for said in verdicts.values()] for n in names])
-    for row, name in enumerate(names):
-        n_shared = int((said_by[row] & is_shared).sum())
-        counts: dict[Action, int] = {a: int((actions[row] == code).sum()) for code, a in enumerate(ACTIONS)}
+    by_name: dict[str, dict[str, Verdict]] = {}
+    for key, said in verdicts.items():
+        for verdict in said:
+            by_name.setdefault(verdict.reviewer, {})[key] = verdict
+    for name, own in sorted(by_name.items()):
+        n_shared = sum(len(verdicts[key]) > 1 for key in own)
+        agreement, weight = voices.get(name, (math.nan, math.nan))
+        actions = [verdict.action for verdict in own.values()]
+        asked = {key: right for key, right in gold.items() if key in own and own[key].action != "none"}
+        n_right = sum(right.is_said_by(own[key]) for key, right in asked.items())
         yield ReviewerFigures(
             reviewer=name,
-            n_subjects=int(said_by[row].sum()),
+            n_subjects=len(own),
             n_shared=n_shared,
-            agreement=float(found[row]) if n_shared else float("nan"),
-            n_by_action=counts,
+            agreement=agreement if n_shared else math.nan,
+            n_by_action={action: actions.count(action) for action in ACTIONS},
+            gold=share_with_interval(n_right, len(asked)),
+            weight=weight,
         )
 
 
 def _disputes(
-    verdicts: Mapping[str, Sequence[Verdict]], states: Mapping[str, SubjectState], majority: np.ndarray
+    peers: Mapping[str, Sequence[Verdict]],
+    every: Mapping[str, Sequence[Verdict]],
+    *,
+    proposed: Mapping[str, Answer],
 ) -> Iterator[Dispute]:
-    for column, (key, said) in enumerate(verdicts.items()):
-        if states[key].is_disputed:
-            code = int(majority[column])
-            yield Dispute(key, tuple(said), None if code == MISSING else ACTIONS[code])
+    for key, said in peers.items():
+        is_settled = any(verdict.action != "none" for verdict in every[key] if verdict not in said)
+        if len({_answer(v) for v in said if v.action != "none"}) > 1 and not is_settled:
+            action, label = proposed.get(key, (None, None))
+            yield Dispute(key, tuple(said), action, label)

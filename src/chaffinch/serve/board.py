@@ -11,15 +11,23 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked, undo_events
+from chaffinch.curate.gold import Right
 from chaffinch.curate.labels import Labels
-from chaffinch.curate.sharing import Sharing, Turn, reviewers_wanted, turn_of
+from chaffinch.curate.sharing import (
+    MOST_REVIEWERS,
+    Sharing,
+    Turn,
+    gold_priority,
+    reviewers_wanted,
+    turn_of,
+)
 from chaffinch.curate.state import NOTHING, SubjectState, Verdict, state_of, void_batches
 from chaffinch.errors import StaleLogError, UsageError
 from chaffinch.pipeline.review_columns import COLUMNS
@@ -86,11 +94,21 @@ class Board:
     """The decisions of one workspace in memory. Safe to use from several threads."""
 
     def __init__(
-        self, data: ReviewData, log: DecisionLog, *, is_blind: bool = True, sharing: Sharing | None = None
+        self,
+        data: ReviewData,
+        log: DecisionLog,
+        *,
+        is_blind: bool = True,
+        sharing: Sharing | None = None,
+        gold: Mapping[str, Right] | None = None,
+        adjudicators: Set[str] = frozenset(),
     ) -> None:
         self.data = data
         self.is_blind = is_blind
+        self.gold = gold or {}
+        self.adjudicators = adjudicators
         self._wanted = reviewers_wanted(data.keys(), sharing or Sharing())
+        self._priority = self._with_gold(data.columns.values["priority"])
         self._log = log
         self._lock = threading.RLock()
         self._writing = threading.Lock()
@@ -138,6 +156,14 @@ class Board:
                 self.refresh()
             finally:
                 self._lock.release()
+
+    def _with_gold(self, priority: np.ndarray) -> np.ndarray:
+        """Let every reviewer have the gold items, among the first of the queue."""
+        keys = list(self.gold)
+        rows = [self.data.row(sample_id) for sample_id in self.data.ids_of_keys(keys).tolist()]
+        known = {key: row for key, row in zip(keys, rows, strict=True) if row is not None}
+        self._wanted[list(known.values())] = MOST_REVIEWERS
+        return gold_priority(list(known), list(known.values()), priority)
 
     def changed_since(self, seq: int) -> list[int]:
         """Return the samples that events after `seq` name, each once."""
@@ -188,8 +214,7 @@ class Board:
     def verdicts(self, sample_id: int, viewer: str | None) -> list[dict[str, Any]]:
         """Return who said what, as far as the viewer may see it."""
         state = self._state(sample_id)
-        has_said = any(v.reviewer == viewer for v in state.verdicts if v.origin == PERSON)
-        is_open = viewer is None or not self.is_blind or has_said
+        is_open = self.shows_all(sample_id, viewer)
         return [
             {
                 "reviewer": v.reviewer,
@@ -203,8 +228,14 @@ class Board:
             if is_open
         ]
 
+    def shows_all(self, sample_id: int, viewer: str | None) -> bool:
+        """Tell whether a viewer may see what the others said: after their own word, or to adjudicate."""
+        if viewer is None or not self.is_blind or viewer in self.adjudicators:
+            return True
+        return any(v.reviewer == viewer for v in self._state(sample_id).verdicts if v.origin == PERSON)
+
     def columns(self, viewer: str | None, rows: slice) -> dict[str, np.ndarray]:
-        """Return what people decided about some rows as a viewer may see it: the last of `COLUMNS`.
+        """Return the columns of some rows that are not the same for everybody: order, and what was decided.
 
         Cost: 10 us a row about which anybody spoke, as much again when it is first asked for.
         """
@@ -218,7 +249,7 @@ class Board:
             said = [_coded(self.seen(sample_id, viewer)) for sample_id in ids[places].tolist()]
             for name, values in zip(SAID_COLUMNS, zip(*said, strict=True), strict=True):
                 columns[name][places] = values
-        return columns
+        return {"priority": self._priority[rows], **columns}
 
     def decide(self, items: Sequence[Item], saying: Saying, act: Act) -> Saved:
         """Append one decision about some samples, all of it or nothing; the same once more is passed over.

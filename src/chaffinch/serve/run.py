@@ -10,7 +10,9 @@ from pathlib import Path
 
 import uvicorn
 
+from chaffinch.curate.gold import remembered_gold
 from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.pipeline.resolve_choices import remembered
 from chaffinch.pipeline.review_choices import remembered_sharing
 from chaffinch.pipeline.review_data import ReviewData
 from chaffinch.serve.app import create_app
@@ -54,7 +56,7 @@ def review_server(
 ) -> ReviewServer:
     """Prepare the server of a workspace; it listens when it is run.
 
-    Images get as many reviewers as the workspace remembers (`pipeline.review_choices`).
+    Overlap, gold items and adjudicators are those that the workspace remembers.
 
     Args:
         root: The workspace.
@@ -72,9 +74,7 @@ def review_server(
             f"{host} can be reached from other machines, so reviewers need tokens",
             hint="--reviewer NAME for each of them, or leave --host out",
         )
-    page, sharing = review_page(), remembered_sharing(root)
-    board = Board(ReviewData(root), open_log(root), is_blind=is_blind, sharing=sharing)
-    board.refresh()
+    page, board = review_page(), _board(root, is_blind=is_blind)
     port = port or _free_port(host)
     tokens = {new_token(): reviewer for reviewer in reviewers}
     hosts = LOOPBACK | {host.lower(), socket.gethostname().lower()}
@@ -90,6 +90,19 @@ def review_server(
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     links = {reviewer: f"{address}?token={token}" for token, reviewer in tokens.items()}
     return ReviewServer(uvicorn.Server(config), address, links)
+
+
+def _board(root: Path, *, is_blind: bool) -> Board:
+    board = Board(
+        ReviewData(root),
+        open_log(root),
+        is_blind=is_blind,
+        sharing=remembered_sharing(root),
+        gold=remembered_gold(root),
+        adjudicators=remembered(root).adjudicators,
+    )
+    board.refresh()
+    return board
 
 
 def _free_port(host: str) -> int:

@@ -233,7 +233,11 @@ class ReviewerOut(BaseModel):
     reviewer: str
     n_subjects: int
     n_shared: int
-    agreement: float | None
+    agreement: float | None = Field(
+        description="With most of the others, 0..1; null where nothing is shared."
+    )
+    gold: EstimateOut = Field(description="Share of the gold items answered right.")
+    weight: float | None = Field(description="Of the voice in what is proposed; null for an adjudicator.")
 
 
 class DisputeOut(BaseModel):
@@ -243,6 +247,7 @@ class DisputeOut(BaseModel):
     key: str
     verdicts: list[VerdictOut]
     proposed: Action | None
+    new_label: str | None
 
 
 class TeamOut(BaseModel):
@@ -258,6 +263,7 @@ class DisputesOut(BaseModel):
     """The samples that wait for an adjudicator."""
 
     disputes: list[DisputeOut]
+    is_adjudicator: bool = Field(description="Whether who asks may settle them.")
 
 
 class SearchOut(BaseModel):

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 
 from chaffinch.curate.agreement import Estimate
-from chaffinch.curate.team import report_of
+from chaffinch.curate.team import Dispute, TeamReport, report_of
 from chaffinch.pipeline.resolve import resolve
 from chaffinch.pipeline.resolve_artifacts import write_artifacts
 from chaffinch.serve.board import Board
@@ -63,8 +63,12 @@ def add_team_routes(app: FastAPI, board: Board, leases: Leases) -> None:
         return Response(_manifest(board), media_type="text/csv; charset=utf-8", headers=headers)
 
 
+def _report(board: Board) -> TeamReport:
+    return report_of(board.states(), gold=board.gold, adjudicators=board.adjudicators)
+
+
 def _team(board: Board) -> TeamOut:
-    report = report_of(board.states())
+    report = _report(board)
     return TeamOut(
         action=_estimate(report.action),
         tags={tag: _estimate(estimate) for tag, estimate in report.tags.items()},
@@ -74,6 +78,8 @@ def _team(board: Board) -> TeamOut:
                 n_subjects=figures.n_subjects,
                 n_shared=figures.n_shared,
                 agreement=_number(figures.agreement),
+                gold=_estimate(figures.gold),
+                weight=_number(figures.weight),
             )
             for figures in report.reviewers
         ],
@@ -82,19 +88,27 @@ def _team(board: Board) -> TeamOut:
 
 
 def _disputes(board: Board, viewer: str | None) -> DisputesOut:
-    found = report_of(board.states()).disputes
+    found = _report(board).disputes
     ids = board.data.ids_of_keys([dispute.key for dispute in found]).tolist()
     return DisputesOut(
         disputes=[
-            DisputeOut(
-                sample_id=sample_id,
-                key=dispute.key,
-                verdicts=[VerdictOut(**said) for said in board.verdicts(sample_id, viewer)],
-                proposed=dispute.proposed,
-            )
+            _dispute(board, dispute, sample_id, viewer=viewer)
             for dispute, sample_id in zip(found, ids, strict=True)
             if sample_id >= 0
-        ]
+        ],
+        is_adjudicator=viewer in board.adjudicators,
+    )
+
+
+def _dispute(board: Board, dispute: Dispute, sample_id: int, *, viewer: str | None) -> DisputeOut:
+    """Return a dispute as far as the viewer may see it: what most say would tell what others said."""
+    is_open = board.shows_all(sample_id, viewer)
+    return DisputeOut(
+        sample_id=sample_id,
+        key=dispute.key,
+        verdicts=[VerdictOut(**said) for said in board.verdicts(sample_id, viewer)],
+        proposed=dispute.proposed if is_open else None,
+        new_label=dispute.new_label if is_open else None,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from chaffinch.curate.sharing import Sharing, Turn, reviewers_wanted, turn_of
+from chaffinch.curate.sharing import Sharing, Turn, gold_priority, reviewers_wanted, turn_of
 from chaffinch.errors import UsageError
 
 KEYS = [f"train/{number}.jpg" for number in range(10_000)]
@@ -32,6 +33,20 @@ def test_reviewers_wanted__none_some_all() -> None:
 def test_sharing__out_of_range(share: float, reviewers: int) -> None:
     with pytest.raises(UsageError):
         Sharing(share, reviewers)
+
+
+def test_gold_priority__one_among_ten_of_the_first() -> None:
+    priority = np.arange(1000, 0, -1).astype(np.float32)
+    rows = [990, 500, 999]
+    spread = gold_priority([KEYS[row] for row in rows], rows, priority)
+    others = np.delete(spread, rows)
+    places = sorted(int((others > spread[row]).sum()) for row in rows)
+    assert [place // 10 for place in places] == [0, 1, 2] and len({place % 10 for place in places}) > 1
+    assert others.tolist() == np.delete(priority, rows).tolist()
+    short = np.array([3, 2, 0, 0, 0, 0], dtype=np.float32)
+    assert set(gold_priority(KEYS[3:6], [3, 4, 5], short)[3:].tolist()) == {2, 3}
+    assert gold_priority(KEYS[:1], [0], np.zeros(2)).tolist() == [0, 0]
+    assert gold_priority([], [], priority).tolist() == priority.tolist()
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 
 import pytest
 
 from chaffinch.curate.events import Act, Saying
+from chaffinch.curate.gold import Right
 from chaffinch.curate.state import fold
 from chaffinch.curate.team import TeamReport, report_of
 from chaffinch.records import PERSON, LoggedDecision
@@ -22,13 +24,20 @@ SAID: dict[str, list[tuple[str, Saying]]] = {
 }
 
 
-def team(said: dict[str, list[tuple[str, Saying]]], *, origin: str = PERSON) -> TeamReport:
+def team(
+    said: dict[str, list[tuple[str, Saying]]],
+    *,
+    origin: str = PERSON,
+    gold: dict[str, Right] | None = None,
+    adjudicators: Set[str] = frozenset(),
+) -> TeamReport:
     events = [
         Act(reviewer=name, origin=origin).event(number, key, saying)
         for key, sayings in said.items()
         for number, (name, saying) in enumerate(sayings)
     ]
-    return report_of(fold(LoggedDecision(n, e, "", "") for n, e in enumerate(events, start=1)))
+    states = fold(LoggedDecision(n, e, "", "") for n, e in enumerate(events, start=1))
+    return report_of(states, gold=gold, adjudicators=adjudicators)
 
 
 def test_report_of__counts_by_reviewer() -> None:
@@ -54,7 +63,48 @@ def test_report_of__agreement_by_action_and_tag() -> None:
 def test_report_of__disputes_are_other_actions_or_labels() -> None:
     disputes = team(SAID).disputes
     assert [d.key for d in disputes] == ["a/2", "a/3"]
-    assert [d.proposed for d in disputes] == [None, "relabel"]
+    assert [d.proposed for d in disputes] == [None, None]
+
+
+def test_report_of__proposes_what_most_say_with_its_label() -> None:
+    said = SAID | {
+        "a/3": [*SAID["a/3"], ("Cy", Saying(action="relabel", new_label="dog"))],
+        "a/2": [*SAID["a/2"], ("Cy", Saying(action="keep"))],
+    }
+    assert [(d.key, d.proposed, d.new_label) for d in team(said).disputes] == [
+        ("a/2", "keep", None),
+        ("a/3", "relabel", "dog"),
+    ]
+
+
+def test_report_of__the_adjudicator_ends_a_dispute_and_is_no_measure() -> None:
+    said = SAID | {"a/2": [*SAID["a/2"], ("Guy", Saying(action="remove"))]}
+    report = team(said, adjudicators={"Guy"})
+    assert [d.key for d in report.disputes] == ["a/3"]
+    assert report.action == team(SAID).action and list(report.kappas) == [("Ana", "Bo")]
+    guy = report.reviewers[-1]
+    assert (guy.reviewer, guy.n_subjects, guy.n_shared) == ("Guy", 1, 1)
+    assert math.isnan(guy.agreement) and math.isnan(guy.weight)
+    tagged_alone = SAID | {"a/2": [*SAID["a/2"], ("Guy", Saying(("duplicate_near",)))]}
+    assert [d.key for d in team(tagged_alone, adjudicators={"Guy"}).disputes] == ["a/2", "a/3"]
+
+
+def test_report_of__gold_items_are_counted_and_weigh() -> None:
+    gold = {
+        "a/1": Right("keep"),
+        "a/2": Right("remove"),
+        "a/3": Right("relabel", "dog"),
+        "a/9": Right("keep"),
+    }
+    ana, bo = team(SAID, gold=gold).reviewers
+    assert (ana.gold.value, ana.gold.n_items) == (1.0, 3)
+    assert (bo.gold.value, bo.gold.n_items) == (1 / 3, 3)
+    # One right and one wrong are added: 4 of 5, and 2 of 5, which is 0.2 below the middle of the two.
+    assert (ana.weight, bo.weight) == (pytest.approx(math.log(4)), 0.0)
+    assert [(d.proposed, d.new_label) for d in team(SAID, gold=gold).disputes] == [
+        ("remove", None),
+        ("relabel", "dog"),
+    ]
 
 
 def test_report_of__one_person_or_none() -> None:

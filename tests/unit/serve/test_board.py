@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chaffinch.curate.events import Act, Saying
+from chaffinch.curate.gold import Right
 from chaffinch.curate.sharing import Sharing, Turn
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.review_data import ReviewData
@@ -178,6 +179,26 @@ def test_seen__whose_turn_it_is(ws: Path) -> None:
     assert twice.seen(2, "Cy").turn == Turn.OTHERS
     twice.undo("batch-0001", Act(reviewer="Bo"))
     assert twice.seen(2, "Cy").turn == Turn.SHARED
+
+
+def test_columns__gold_items_want_everybody_and_come_early(ws: Path) -> None:
+    gold = {"all/dog/<b>&2.png": Right("keep"), "all/dog/gone.png": Right("keep")}
+    board = Board(ReviewData(ws), open_log(ws), sharing=Sharing(0.0), gold=gold)
+    columns = board.columns("Ana", slice(None))
+    assert columns["turn"].tolist() == [0, 0, 0, 0, 0, 1]
+    plain = board.data.columns.values["priority"]
+    assert columns["priority"][5] in plain[plain > 0] and plain[5] == 0
+    for version, name in enumerate(("Ana", "Bo", "Cy")):
+        board.decide([Item(5, version)], KEEP, Act(reviewer=name))
+    assert board.seen(5, "Di").turn == Turn.SHARED
+
+
+def test_verdicts__an_adjudicator_sees_all(ws: Path) -> None:
+    board = Board(ReviewData(ws), open_log(ws), adjudicators={"Guy"})
+    board.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana"))
+    assert board.seen(0, "Guy").action == "none"
+    assert [v["reviewer"] for v in board.verdicts(0, "Guy")] == ["Ana"]
+    assert board.verdicts(0, "Bo") == []
 
 
 def test_changed_since__names_what_others_decided(board: Board, ws: Path) -> None:

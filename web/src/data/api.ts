@@ -85,11 +85,14 @@ export interface DisputeOut {
   readonly key: string;
   readonly verdicts: readonly VerdictOut[];
   readonly proposed: "none" | "keep" | "remove" | "relabel" | null;
+  readonly new_label: string | null;
 }
 
 /** The samples that wait for an adjudicator. */
 export interface DisputesOut {
   readonly disputes: readonly DisputeOut[];
+  /** Whether who asks may settle them. */
+  readonly is_adjudicator: boolean;
 }
 
 /** A figure with its 95 % interval; null where the ratings do not determine it. */
@@ -182,7 +185,12 @@ export interface ReviewerOut {
   readonly reviewer: string;
   readonly n_subjects: number;
   readonly n_shared: number;
+  /** With most of the others, 0..1; null where nothing is shared. */
   readonly agreement: number | null;
+  /** Share of the gold items answered right. */
+  readonly gold: EstimateOut;
+  /** Of the voice in what is proposed; null for an adjudicator. */
+  readonly weight: number | null;
 }
 
 /** A page of the list of samples. */

@@ -14,7 +14,7 @@ import type {
   UndoIn,
 } from "./api";
 import type { Columns } from "./columns";
-import { type Act, type Agreement, type Detail, type Dispute, RefusedError, type Saved, type Source } from "./source";
+import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
 
 export class LiveSource implements Source {
   private constructor(readonly meta: Meta) {}
@@ -67,12 +67,12 @@ export class LiveSource implements Source {
     return details.find((detail) => detail.key === key)?.sample_id ?? -1;
   }
 
-  agreement(): Promise<Agreement> {
+  agreement(): Promise<TeamOut> {
     return getJson<TeamOut>("/api/agreement");
   }
 
-  async disputes(): Promise<readonly Dispute[]> {
-    return (await getJson<DisputesOut>("/api/disputes")).disputes;
+  disputes(): Promise<DisputesOut> {
+    return getJson<DisputesOut>("/api/disputes");
   }
 
   async save(act: Act): Promise<Saved> {

@@ -2,9 +2,10 @@
 // are exported; `chaffinch review --collect` takes the export.
 
 import { signal } from "@preact/signals";
+import type { DisputesOut } from "./api";
 import { type Columns, type Meta, TURN } from "./columns";
 import { after, newId } from "./decisions";
-import type { Act, Detail, Dispute, Saved, Source } from "./source";
+import type { Act, Detail, Saved, Source } from "./source";
 
 /** What the page carries in its script element `data`. */
 export interface PageData {
@@ -87,8 +88,8 @@ export class OfflineSource implements Source {
     return null;
   }
 
-  async disputes(): Promise<readonly Dispute[]> {
-    return [];
+  async disputes(): Promise<DisputesOut> {
+    return { disputes: [], is_adjudicator: false };
   }
 
   async save(act: Act): Promise<Saved> {

@@ -1,11 +1,9 @@
 // Where the page's data comes from: a running server, or the page itself. Everything above this is the same.
 
-import type { Change, DecisionIn, DecisionItem, DisputeOut, News, TeamOut, Detail as WholeDetail } from "./api";
+import type { Change, DecisionIn, DecisionItem, DisputesOut, News, TeamOut, Detail as WholeDetail } from "./api";
 import type { Action, Columns, Meta } from "./columns";
 
-export type { Box, Change, EstimateOut, Finding, Partner } from "./api";
-export type Agreement = TeamOut;
-export type Dispute = DisputeOut;
+export type { Box, Change, Finding, Partner } from "./api";
 
 /** The other side understood and will not do it: trying again would not help. */
 export class RefusedError extends Error {}
@@ -46,8 +44,8 @@ export interface Source {
   /** The image of a key; -1 where it is not known here. */
   idOfKey(key: string): Promise<number>;
   /** How far reviewers agree; null where only one can be at work. */
-  agreement(): Promise<Agreement | null>;
-  disputes(): Promise<readonly Dispute[]>;
+  agreement(): Promise<TeamOut | null>;
+  disputes(): Promise<DisputesOut>;
   save(act: Act): Promise<Saved>;
   undo(batchId: string): Promise<Saved>;
   /** Says what this reviewer looks at now, in place of before; where only one can be at work it is nobody's news. */

@@ -146,7 +146,7 @@ export class MadeSource implements Source {
   similar = async () => null;
   idOfKey = async () => -1;
   agreement = async () => null;
-  disputes = async () => [];
+  disputes = async () => ({ disputes: [], is_adjudicator: false });
   hold = async (ids: readonly number[]) => void this.held.push(ids);
   watch = () => () => undefined;
 

@@ -2,29 +2,36 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Agreement, Dispute, EstimateOut } from "../data/source";
+import type { DisputeOut, DisputesOut, EstimateOut, TeamOut } from "../data/api";
 import type { ReviewState } from "../state";
 
 interface Known {
-  readonly agreement: Agreement | null;
-  readonly disputes: readonly Dispute[];
+  readonly agreement: TeamOut | null;
+  readonly disputes: DisputesOut;
 }
 
+/** Others may decide many times a second: figures follow at leisure. */
+const SETTLED_MS = 700;
 const DISPUTES_SHOWN = 50;
 
 export function Team({ state }: { state: ReviewState }) {
   const known = useSignal<Known | null>(null);
   const why = useSignal("");
+  const revision = state.decisions.revision.value;
+  const isSaved = state.decisions.state.value.kind === "saved";
   useEffect(() => {
-    Promise.all([state.source.agreement(), state.source.disputes()]).then(
-      ([agreement, disputes]) => {
-        known.value = { agreement, disputes };
-      },
-      (error: unknown) => {
-        why.value = error instanceof Error ? error.message : String(error);
-      },
-    );
-  }, [state, known, why]);
+    const look = () =>
+      Promise.all([state.source.agreement(), state.source.disputes()]).then(
+        ([agreement, disputes]) => {
+          known.value = { agreement, disputes };
+        },
+        (error: unknown) => {
+          why.value = error instanceof Error ? error.message : String(error);
+        },
+      );
+    const timer = isSaved ? setTimeout(look, known.value === null ? 0 : SETTLED_MS) : undefined;
+    return () => clearTimeout(timer);
+  }, [state, known, why, revision, isSaved]);
   if (why.value !== "") {
     return <p class="empty">the server says: {why.value}</p>;
   }
@@ -37,19 +44,21 @@ export function Team({ state }: { state: ReviewState }) {
   }
   return (
     <div class="sheet">
-      <Disputes state={state} disputes={disputes} />
+      <Disputes state={state} found={disputes} />
       <Estimates agreement={agreement} />
       <Reviewers agreement={agreement} />
     </div>
   );
 }
 
-function Disputes({ state, disputes }: { state: ReviewState; disputes: readonly Dispute[] }) {
-  const show = (some: readonly Dispute[]) =>
+function Disputes({ state, found }: { state: ReviewState; found: DisputesOut }) {
+  const { disputes, is_adjudicator } = found;
+  const show = (some: readonly DisputeOut[]) =>
     state.showList(
       some.map((dispute) => dispute.sample_id),
       "reviewers disagree",
     );
+  const proposed = disputes.filter((dispute) => dispute.proposed !== null);
   return (
     <section>
       <h2>Disagreements</h2>
@@ -59,13 +68,25 @@ function Disputes({ state, disputes }: { state: ReviewState; disputes: readonly 
         <>
           <button type="button" data-testid="disputes" onClick={() => show(disputes)}>
             go through all {disputes.length.toLocaleString()}
-          </button>
+          </button>{" "}
+          {is_adjudicator ? (
+            <button
+              type="button"
+              data-testid="accept-all"
+              disabled={proposed.length === 0}
+              onClick={() => settle(state, proposed)}
+            >
+              accept the majority of {proposed.length.toLocaleString()}
+            </button>
+          ) : (
+            <span class="soft">an adjudicator settles them: chaffinch review --adjudicator NAME</span>
+          )}
           <table class="classes">
             <thead>
               <tr>
                 <th>image</th>
                 <th>who says what</th>
-                <th>majority</th>
+                <th title="Voices weigh by how often they are right; one far below the rest has none.">majority</th>
               </tr>
             </thead>
             <tbody>
@@ -77,7 +98,14 @@ function Disputes({ state, disputes }: { state: ReviewState; disputes: readonly 
                     </button>
                   </td>
                   <td>{whoSaysWhat(dispute)}</td>
-                  <td class={dispute.proposed ?? "soft"}>{dispute.proposed ?? "none"}</td>
+                  <td class={dispute.proposed ?? "soft"}>
+                    {spelled(dispute.proposed, dispute.new_label)}{" "}
+                    {is_adjudicator && dispute.proposed !== null && (
+                      <button type="button" onClick={() => settle(state, [dispute])}>
+                        accept
+                      </button>
+                    )}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -88,7 +116,28 @@ function Disputes({ state, disputes }: { state: ReviewState; disputes: readonly 
   );
 }
 
-function Estimates({ agreement }: { agreement: Agreement }) {
+/** Decides as a weighted majority proposes; all of it is taken back together. */
+function settle(state: ReviewState, disputes: readonly DisputeOut[]): void {
+  const byAnswer = new Map<string, DisputeOut[]>();
+  for (const dispute of disputes) {
+    const answer = spelled(dispute.proposed, dispute.new_label);
+    byAnswer.set(answer, [...(byAnswer.get(answer) ?? []), dispute]);
+  }
+  let link: string | undefined;
+  for (const some of byAnswer.values()) {
+    const rows = some.map((dispute) => state.columns.row(dispute.sample_id)).filter((row) => row >= 0);
+    const [first] = some;
+    if (first !== undefined && first.proposed !== null && rows.length > 0) {
+      const saying = { action: first.proposed, newLabel: first.new_label, how: "batch" } as const;
+      link = state.decisions.decide(rows, saying, link);
+    }
+  }
+  if (link !== undefined) {
+    state.tell({ text: `settled as most say: ${disputes.length.toLocaleString()}`, batchId: link });
+  }
+}
+
+function Estimates({ agreement }: { agreement: TeamOut }) {
   const lines: [string, EstimateOut][] = [["action", agreement.action], ...Object.entries(agreement.tags)];
   return (
     <section>
@@ -118,7 +167,7 @@ function Estimates({ agreement }: { agreement: Agreement }) {
   );
 }
 
-function Reviewers({ agreement }: { agreement: Agreement }) {
+function Reviewers({ agreement }: { agreement: TeamOut }) {
   return (
     <section>
       <h2>Reviewers</h2>
@@ -129,6 +178,8 @@ function Reviewers({ agreement }: { agreement: Agreement }) {
             <th>images</th>
             <th>shared with others</th>
             <th>agrees with them</th>
+            <th title="Of the images whose right verdict is known, the share answered right.">right on gold items</th>
+            <th title="In the majority that is proposed; 0 for one who is right far less often than the rest.">weight</th>
           </tr>
         </thead>
         <tbody>
@@ -137,7 +188,9 @@ function Reviewers({ agreement }: { agreement: Agreement }) {
               <td>{reviewer.reviewer}</td>
               <td class="n">{reviewer.n_subjects.toLocaleString()}</td>
               <td class="n">{reviewer.n_shared.toLocaleString()}</td>
-              <td class="n">{reviewer.agreement === null ? "" : `${Math.round(100 * reviewer.agreement)} %`}</td>
+              <td class="n">{reviewer.agreement === null ? "" : percent(reviewer.agreement)}</td>
+              <td class="n">{onGold(reviewer.gold)}</td>
+              <td class="n">{reviewer.weight === null ? "" : reviewer.weight.toFixed(2)}</td>
             </tr>
           ))}
         </tbody>
@@ -146,9 +199,26 @@ function Reviewers({ agreement }: { agreement: Agreement }) {
   );
 }
 
-function whoSaysWhat(dispute: Dispute): string {
-  const words = dispute.verdicts.map((verdict) => `${verdict.reviewer}: ${verdict.action}`);
+function whoSaysWhat(dispute: DisputeOut): string {
+  const words = dispute.verdicts.map(
+    (verdict) => `${verdict.reviewer}: ${spelled(verdict.action, verdict.new_label)}`,
+  );
   return words.length === 0 ? "shown once you have decided" : words.join(", ");
+}
+
+function spelled(action: string | null, label: string | null): string {
+  return label === null ? (action ?? "none") : `${action} to ${label}`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}
+
+function onGold({ value, low, high, n_items }: EstimateOut): string {
+  if (value === null || low === null || high === null) {
+    return "";
+  }
+  return `${percent(value)} of ${n_items.toLocaleString()} (${percent(low)} to ${percent(high)})`;
 }
 
 function shown(value: number | null): string {
