@@ -7,8 +7,8 @@ photograph. (2) Strangers: distinct photographs, and several crops of each, agai
 pictures of one photograph is left out. (3) cifair_pairs.csv: pairs of CIFAR-10 images that people judged
 to be near-duplicates; nobody judged the other pairs, so precision there is a lower bound.
 
-Limits in `chaffinch.detect.verified` were fit on the tuning half; `--features FILE` writes what they were
-fit on. Intervals are Wilson's, 95 %.
+Limits in `chaffinch.detect.comparison` and `verified` were fit on the tuning half; `--features FILE` writes
+what they were fit on. Intervals are Wilson's, 95 %.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from chaffinch.compute.measure import measure
 from chaffinch.compute.thumbnail import decode_thumbnail
-from chaffinch.detect import verified
+from chaffinch.detect import alignment, comparison, verified
 from chaffinch.detect.codes import digest_words
 from chaffinch.detect.pair_sets import SampleColumns, exact_pairs, perceptual_pairs
 from chaffinch.settings import MeasureSettings
@@ -283,18 +283,18 @@ def candidate_features(pictures: Pictures, side: np.ndarray | None, radius: int)
     """Return one row for each candidate: what a limit could look at."""
     candidates = verified.find_candidates(pictures.columns(), side=side, radius=radius)
     first = candidates.units.first_row
-    patches: dict[int, verified.Patch] = {}
+    patches: dict[int, comparison.Patch] = {}
     rows = []
     for (a, b), distance, turn in zip(
         candidates.pairs.tolist(), candidates.distance.tolist(), candidates.orientation.tolist(), strict=True
     ):
         for unit in (a, b):
             if unit not in patches:
-                patches[unit] = verified.Patch.from_thumb(pictures.thumbs[first[unit]])
-        match = verified.compare(patches[a], patches[b], turn)
+                patches[unit] = comparison.Patch.from_thumb(pictures.thumbs[first[unit]])
+        match = comparison.compare(patches[a], patches[b], turn)
         if match is None:
             continue
-        detail = min(verified.alignment.detail(patches[unit].grid) for unit in (a, b))
+        detail = min(alignment.detail(patches[unit].grid) for unit in (a, b))
         row = {name: getattr(match, name) for name in ("luma", "colour", "orientation", "share", "transform")}
         rows.append({"a": int(first[a]), "b": int(first[b]), "distance": distance, "detail": detail, **row})
     return rows
@@ -333,7 +333,12 @@ def main() -> None:
     halves = {}
     for half, name in enumerate(("tuning", "holdout")):
         halves[name] = {"photographs": on_photographs(half, args.per_kind), "cifar10": on_cifar(half)}
-    limits = {n: getattr(verified, n) for n in dir(verified) if n.startswith(("MIN_", "CANDIDATE"))}
+    limits = {
+        n: getattr(part, n)
+        for part in (comparison, verified)
+        for n in dir(part)
+        if n.startswith(("MIN_", "CANDIDATE"))
+    }
     costs = {**COSTS, "cpu_ms_per_candidate": 1e3 * COSTS["cpu_s"] / COSTS["n_candidates"]}
     document = {
         "costs": costs,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from chaffinch.compute.area import area_average
 from chaffinch.jit import fast_kernel, kernel
 
 PATCH_PX = 64
@@ -30,10 +31,11 @@ TILE_DEVIATION = 3.0
 """A tile whose luma deviates less than this (0..255) in both pictures shows nothing."""
 _TILE_NOISE = 1e-3
 
-PLANES = np.array(
-    [[0.299, 0.587, 0.114], [1, -1, 0], [0.5, 0.5, -1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float32
-)
-"""What is correlated, as weights of R, G, B: luma, red-green, yellow-blue, R, G, B."""
+N_PLANES = 4
+"""What is correlated: luma, R, G, B."""
+_RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+_MIDDLE = np.float32(128)
+"""Taken off values before they are squared and summed in 32 bits."""
 _AXIS = np.linspace(-1, 1, GRID_PX)
 _X, _Y = np.tile(_AXIS, GRID_PX), np.repeat(_AXIS, GRID_PX)
 _SHADES = np.linalg.qr(np.stack([np.ones_like(_X), _X, _Y, _X * _X, _X * _Y, _Y * _Y], axis=1))[0]
@@ -42,76 +44,59 @@ PLACE_FIELDS = 5
 """A place is (correlation, left, top, width, height), the last four as shares of the whole's sides."""
 
 
-@kernel
 def shrink(image: np.ndarray) -> np.ndarray:
-    """Squash a picture to a patch by averaging areas.
+    """Squash a picture, shape (height, width, 3), uint8, to a patch, (64, 64, 3), by averaging areas."""
+    return area_average(np.ascontiguousarray(image), height=PATCH_PX, width=PATCH_PX)
 
-    Args:
-        image: Shape (height, width, 3), uint8.
 
-    Returns:
-        Shape (64, 64, 3), uint8.
-    """
-    height, width = image.shape[:2]
-    out = np.empty((PATCH_PX, PATCH_PX, 3), dtype=np.uint8)
-    for row in range(PATCH_PX):
-        top, bottom = row * height / PATCH_PX, (row + 1) * height / PATCH_PX
-        for column in range(PATCH_PX):
-            left, right = column * width / PATCH_PX, (column + 1) * width / PATCH_PX
-            _average(image, (top, bottom, left, right), out[row, column])
+@fast_kernel
+def gray_grid(patch: np.ndarray) -> np.ndarray:
+    """Return the luma of a patch on the search grid: shape (32, 32), float32, 0..255."""
+    luma = _planes(patch)[0]
+    out = np.empty((GRID_PX, GRID_PX), dtype=np.float32)
+    for row in range(GRID_PX):
+        for column in range(GRID_PX):
+            y, x = 2 * row, 2 * column
+            total = luma[y, x] + luma[y, x + 1] + luma[y + 1, x] + luma[y + 1, x + 1]
+            out[row, column] = total / np.float32(4)
     return out
 
 
-@kernel
-def _average(image: np.ndarray, box: tuple[float, float, float, float], out: np.ndarray) -> None:
-    top, bottom, left, right = box
-    red, green, blue, total = 0.0, 0.0, 0.0, 0.0
-    for y in range(int(top), min(int(np.ceil(bottom)), image.shape[0])):
-        share_y = min(bottom, y + 1.0) - max(top, float(y))
-        for x in range(int(left), min(int(np.ceil(right)), image.shape[1])):
-            share = share_y * (min(right, x + 1.0) - max(left, float(x)))
-            red += share * image[y, x, 0]
-            green += share * image[y, x, 1]
-            blue += share * image[y, x, 2]
-            total += share
-    out[0] = np.uint8(red / total + 0.5)
-    out[1] = np.uint8(green / total + 0.5)
-    out[2] = np.uint8(blue / total + 0.5)
+@fast_kernel
+def colourfulness(patch: np.ndarray) -> float:
+    """Return the root mean square of a patch's opponent colours, red-green and yellow-blue, 0..360."""
+    total = np.int64(0)
+    for row in range(PATCH_PX):
+        for column in range(PATCH_PX):
+            red, green = np.int32(patch[row, column, 0]), np.int32(patch[row, column, 1])
+            against, yellow = red - green, red + green - 2 * np.int32(patch[row, column, 2])
+            total += 4 * against * against + yellow * yellow
+    return float(np.sqrt(total / (4 * PATCH_PX * PATCH_PX)))
 
 
-@kernel
-def gray_grid(patch: np.ndarray) -> np.ndarray:
-    """Return the luma of a patch on the search grid: shape (32, 32), float32, 0..255."""
-    out = np.empty((GRID_PX, GRID_PX), dtype=np.float32)
-    weights = np.array([0.299, 0.587, 0.114]) / 4
-    for row in range(GRID_PX):
-        for column in range(GRID_PX):
-            total = 0.0
-            for channel in range(3):
-                block = patch[2 * row : 2 * row + 2, 2 * column : 2 * column + 2, channel]
-                total += weights[channel] * (
-                    np.float64(block[0, 0]) + block[0, 1] + np.float64(block[1, 0]) + block[1, 1]
-                )
-            out[row, column] = total
+@fast_kernel
+def _add_scaled(target: np.ndarray, source: np.ndarray, share: np.float32) -> None:
+    for x in range(target.shape[0]):
+        target[x] += share * source[x]
+
+
+@fast_kernel
+def _shrink_rows(grid: np.ndarray, height: int) -> np.ndarray:
+    """Shrink a grid to fewer rows by averaging areas."""
+    out = np.zeros((height, grid.shape[1]), dtype=np.float32)
+    for row in range(height):
+        top, bottom = row * len(grid) / height, (row + 1) * len(grid) / height
+        for y in range(int(top), min(int(np.ceil(bottom)), len(grid))):
+            share = (min(bottom, y + 1.0) - max(top, float(y))) / (bottom - top)
+            _add_scaled(out[row], grid[y], np.float32(share))
     return out
 
 
 @kernel
 def _resize(grid: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Shrink a grid by averaging areas, first columns, then rows."""
-    narrow = np.zeros((grid.shape[0], width), dtype=np.float32)
-    for column in range(width):
-        left, right = column * grid.shape[1] / width, (column + 1) * grid.shape[1] / width
-        for x in range(int(left), min(int(np.ceil(right)), grid.shape[1])):
-            share = np.float32((min(right, x + 1.0) - max(left, float(x))) / (right - left))
-            narrow[:, column] += share * grid[:, x]
-    out = np.zeros((height, width), dtype=np.float32)
-    for row in range(height):
-        top, bottom = row * grid.shape[0] / height, (row + 1) * grid.shape[0] / height
-        for y in range(int(top), min(int(np.ceil(bottom)), grid.shape[0])):
-            share = np.float32((min(bottom, y + 1.0) - max(top, float(y))) / (bottom - top))
-            out[row] += share * narrow[y]
-    return out
+    """Shrink a grid by averaging areas, first rows, then columns."""
+    narrow = _shrink_rows(np.ascontiguousarray(_shrink_rows(grid, height).T), width)
+    return np.ascontiguousarray(narrow.T)
 
 
 def detail(grid: np.ndarray) -> float:
@@ -203,29 +188,47 @@ def coarse_place(whole: np.ndarray, part: np.ndarray, aspect: float) -> np.ndarr
 
 
 @fast_kernel
+def _read_line(whole: np.ndarray, y: float, line: np.ndarray) -> None:
+    """Read a row of a picture between its pixels, less `_MIDDLE`; `y` counts pixels."""
+    y = min(max(y, 0.0), whole.shape[0] - 1.0)
+    y0 = min(int(y), whole.shape[0] - 2)
+    share = np.float32(y - y0)
+    for x in range(line.shape[0]):
+        line[x] = whole[y0, x] + share * (whole[y0 + 1, x] - whole[y0, x]) - _MIDDLE
+
+
+@fast_kernel
+def _reading_columns(n: int, side: int, left: float, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return between which of `n` columns `side` ones are read: the first, and the share of the second."""
+    first, share = np.empty(side, np.int64), np.empty(side, np.float32)
+    for column in range(side):
+        x = min(max((left + (column + 0.5) / side * width) * n - 0.5, 0.0), n - 1.0)
+        first[column] = min(int(x), n - 2)
+        share[column] = np.float32(x - first[column])
+    return first, share
+
+
+@fast_kernel
 def _correlation_at(whole: np.ndarray, part: np.ndarray, place: np.ndarray) -> float:
     """Correlate the part with the whole's region at a place, read between pixels."""
-    side = part.shape[0]
-    last = np.float32(whole.shape[0] - 1)
+    side, n_whole = part.shape[0], whole.shape[0]
+    first, share = _reading_columns(n_whole, side, place[1], place[3])
+    line = np.empty(n_whole, np.float32)
     s_w, s_p, s_ww, s_pp, s_wp = 0.0, 0.0, 0.0, 0.0, 0.0
     for row in range(side):
-        y = (place[2] + (row + 0.5) / side * place[4]) * whole.shape[0] - 0.5
-        y = min(max(y, 0.0), last)
-        y0 = min(int(y), whole.shape[0] - 2)
-        fy = y - y0
+        _read_line(whole, (place[2] + (row + 0.5) / side * place[4]) * n_whole - 0.5, line)
+        w, p, ww, pp, wp = np.float32(0), np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         for column in range(side):
-            x = (place[1] + (column + 0.5) / side * place[3]) * whole.shape[1] - 0.5
-            x = min(max(x, 0.0), last)
-            x0 = min(int(x), whole.shape[1] - 2)
-            fx = x - x0
-            upper = whole[y0, x0] + fx * (whole[y0, x0 + 1] - whole[y0, x0])
-            lower = whole[y0 + 1, x0] + fx * (whole[y0 + 1, x0 + 1] - whole[y0 + 1, x0])
-            value = upper + fy * (lower - upper)
-            s_w += value
-            s_p += part[row, column]
-            s_ww += value * value
-            s_pp += part[row, column] * part[row, column]
-            s_wp += value * part[row, column]
+            x = first[column]
+            value = line[x] + share[column] * (line[x + 1] - line[x])
+            other = part[row, column] - _MIDDLE
+            w += value
+            p += other
+            ww += value * value
+            pp += other * other
+            wp += value * other
+        s_w, s_p = s_w + float(w), s_p + float(p)
+        s_ww, s_pp, s_wp = s_ww + float(ww), s_pp + float(pp), s_wp + float(wp)
     n = side * side
     spread = (s_ww - s_w * s_w / n) * (s_pp - s_p * s_p / n)
     return (s_wp - s_w * s_p / n) / np.sqrt(spread) if spread > (n * _MIN_VARIANCE) ** 2 else 0.0
@@ -267,48 +270,48 @@ def refine_place(whole: np.ndarray, part: np.ndarray, place: np.ndarray) -> np.n
     return best
 
 
-@kernel
-def _plane(patch: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    out = np.empty((PATCH_PX, PATCH_PX), dtype=np.float32)
+@fast_kernel
+def _planes(patch: np.ndarray) -> np.ndarray:
+    """Return luma, R, G and B of a patch: shape (4, 64, 64), float32."""
+    out = np.empty((N_PLANES, PATCH_PX, PATCH_PX), dtype=np.float32)
     for y in range(PATCH_PX):
         for x in range(PATCH_PX):
-            out[y, x] = (
-                weights[0] * patch[y, x, 0] + weights[1] * patch[y, x, 1] + weights[2] * patch[y, x, 2]
-            )
+            red, green = np.float32(patch[y, x, 0]), np.float32(patch[y, x, 1])
+            blue = np.float32(patch[y, x, 2])
+            out[0, y, x] = _RED * red + _GREEN * green + _BLUE * blue
+            out[1, y, x], out[2, y, x], out[3, y, x] = red, green, blue
     return out
 
 
 @kernel
 def plane_correlations(whole: np.ndarray, part: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Correlate two patches at a place in full resolution, plane by plane of `PLANES`.
+    """Correlate two patches at a place in full resolution, in luma, R, G and B.
 
     Returns:
-        Shape (6,), float64, -1..1; 0 where a plane is constant.
+        Shape (4,), float64, -1..1; 0 where a plane is constant.
     """
-    out = np.empty(len(PLANES))
-    for number in range(len(PLANES)):
-        weights = PLANES[number]
-        out[number] = _correlation_at(_plane(whole, weights), _plane(part, weights), place)
+    out = np.empty(N_PLANES)
+    planes_whole, planes_part = _planes(whole), _planes(part)
+    for number in range(N_PLANES):
+        out[number] = _correlation_at(planes_whole[number], planes_part[number], place)
+    return out
+
+
+@fast_kernel
+def _region(plane: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Read a place of a plane, between pixels, as a plane of its own, less `_MIDDLE`."""
+    side = len(plane)
+    first, share = _reading_columns(side, side, place[1], place[3])
+    out, line = np.empty((side, side), dtype=np.float32), np.empty(side, np.float32)
+    for row in range(side):
+        _read_line(plane, (place[2] + (row + 0.5) / side * place[4]) * side - 0.5, line)
+        for column in range(side):
+            x = first[column]
+            out[row, column] = line[x] + share[column] * (line[x + 1] - line[x])
     return out
 
 
 @kernel
-def _region(plane: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Read a place of a plane, between pixels, as a plane of its own."""
-    side = len(plane)
-    out = np.empty((side, side), dtype=np.float32)
-    for row in range(side):
-        y = min(max((place[2] + (row + 0.5) / side * place[4]) * side - 0.5, 0.0), side - 1.0)
-        y0 = min(int(y), side - 2)
-        for column in range(side):
-            x = min(max((place[1] + (column + 0.5) / side * place[3]) * side - 0.5, 0.0), side - 1.0)
-            x0 = min(int(x), side - 2)
-            upper = plane[y0, x0] + (x - x0) * (plane[y0, x0 + 1] - plane[y0, x0])
-            lower = plane[y0 + 1, x0] + (x - x0) * (plane[y0 + 1, x0 + 1] - plane[y0 + 1, x0])
-            out[row, column] = upper + (y - y0) * (lower - upper)
-    return out
-
-
 def tile_correlations(whole: np.ndarray, part: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Correlate the luma of two patches at a place in each tile that shows something.
 
@@ -322,19 +325,32 @@ def tile_correlations(whole: np.ndarray, part: np.ndarray, place: np.ndarray) ->
     Returns:
         Shape (T,), float64, -1..1, for the T of 16 tiles whose luma deviates enough.
     """
-    w = _tiles(_region(_plane(whole, PLANES[0]), place))
-    p = _tiles(_plane(part, PLANES[0]))
-    deviation_w, deviation_p = w.std(axis=1), p.std(axis=1)
-    shown = np.maximum(deviation_w, deviation_p) >= TILE_DEVIATION
-    covariance = (w * p).mean(axis=1)[shown]
-    found: np.ndarray = covariance / (deviation_w * deviation_p + _TILE_NOISE)[shown]
-    return found
-
-
-def _tiles(plane: np.ndarray) -> np.ndarray:
-    """Cut a plane into tiles, shape (16, 256), each with mean 0."""
+    planes_part = _planes(part)[0] - _MIDDLE
+    region = _region(_planes(whole)[0], place)
     side = PATCH_PX // TILES_A_SIDE
-    cut = plane.reshape(TILES_A_SIDE, side, TILES_A_SIDE, side).swapaxes(1, 2)
-    flat = cut.reshape(TILES_A_SIDE * TILES_A_SIDE, side * side).astype(np.float64)
-    centred: np.ndarray = flat - flat.mean(axis=1, keepdims=True)
-    return centred
+    found = np.empty(TILES_A_SIDE * TILES_A_SIDE)
+    n_shown = 0
+    for tile in range(len(found)):
+        top, left = tile // TILES_A_SIDE * side, tile % TILES_A_SIDE * side
+        deviations, covariance = _tile_moments(region, planes_part, top, left)
+        if max(deviations) >= TILE_DEVIATION:
+            found[n_shown] = covariance / (deviations[0] * deviations[1] + _TILE_NOISE)
+            n_shown += 1
+    return found[:n_shown]
+
+
+@fast_kernel
+def _tile_moments(w: np.ndarray, p: np.ndarray, top: int, left: int) -> tuple[tuple[float, float], float]:
+    """Return the deviations of two planes within a tile, and their covariance."""
+    side = PATCH_PX // TILES_A_SIDE
+    s_w, s_p, s_ww, s_pp, s_wp = 0.0, 0.0, 0.0, 0.0, 0.0
+    for row in range(top, top + side):
+        for column in range(left, left + side):
+            a, b = np.float64(w[row, column]), np.float64(p[row, column])
+            s_w, s_p = s_w + a, s_p + b
+            s_ww, s_pp, s_wp = s_ww + a * a, s_pp + b * b, s_wp + a * b
+    n = side * side
+    mean_w, mean_p = s_w / n, s_p / n
+    deviation_w = np.sqrt(max(s_ww / n - mean_w * mean_w, 0.0))
+    deviation_p = np.sqrt(max(s_pp / n - mean_p * mean_p, 0.0))
+    return (deviation_w, deviation_p), s_wp / n - mean_w * mean_p

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chaffinch.detect.comparison import MIN_CORRELATION
 from chaffinch.detect.groups import DuplicateGroups
 from chaffinch.detect.neighbours import Neighbour, neighbour_at, strongest_across
 from chaffinch.detect.sample_texts import SampleText, read_texts
-from chaffinch.detect.verified import MIN_CORRELATION
 from chaffinch.identity import finding_id
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT, LEAK, IssueRows

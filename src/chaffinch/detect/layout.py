@@ -73,7 +73,7 @@ def _tsne(vectors: np.ndarray) -> np.ndarray:
         return np.stack([np.arange(n), np.zeros(n)], axis=1).astype(np.float32)
     attraction = _attraction(vectors)
     centred = vectors - vectors.mean(axis=0)
-    axes = np.linalg.eigh(centred.T @ centred)[1].T[: -3 : -1]
+    axes = np.linalg.eigh(centred.T @ centred)[1].T[:-3:-1]
     # The sign of an axis is the library's choice; fixing it makes the map the same everywhere.
     axes = axes * np.sign(axes[:, np.abs(axes).argmax(axis=1)].diagonal())[:, None]
     laid = (centred @ axes.T).astype(np.float32)
@@ -118,7 +118,7 @@ def _gradient(attraction: np.ndarray, laid: np.ndarray, stress: np.float32) -> n
             push_y += push * y
             near += closeness
         forces[0, i], forces[1, i], forces[2, i], forces[3, i] = pull_x, pull_y, push_x, push_y
-        total += near - one  # a point is no neighbour of itself
+        total += float(near - one)  # a point is no neighbour of itself
     return (np.float32(4) * (stress * forces[:2] - forces[2:] / np.float32(total))).T
 
 

@@ -14,46 +14,20 @@ Source: own measurements, benchmarks/quality/verified_pairs.py; limits were fit 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
-from chaffinch.detect import alignment
 from chaffinch.detect.candidates import CANDIDATE_RADIUS, Candidates, find_candidates
+from chaffinch.detect.comparison import MIN_CORRELATION, Comparison, Patch, compare
 from chaffinch.detect.pair_sets import SampleColumns, Units, make_pair_set
-from chaffinch.records import ORIENTATIONS
 from chaffinch.settings import n_cores
 from chaffinch.storage.pairs import PairSet
 
-MIN_CORRELATION = 0.70
-"""Smallest similarity of a pair."""
 MIN_CORRELATION_BY_VECTOR = 0.86
 """Smallest similarity of a pair whose hashes are not near: a wide border fits many frames. In the tuning
 half, 97 of 102 such copies reach .85, and no pair of strangers that passes the other limits does."""
-MIN_AGREEMENT = 0.60
-"""Smallest lower quartile of the tiles' correlations. In the tuning half, copies of photographs have .76 and
-more, strangers with enough tiles at most .46."""
-MIN_TILES = 7
-"""Tiles that must show something for the two limits above to be enough."""
-MIN_CORRELATION_PLAIN = 0.95
-"""Smallest similarity where fewer tiles do; such pictures must also cover each other as they lie."""
-MIN_SHARE = 0.55
-"""Smallest side of a part, as a share of the whole's; narrower strips fit nearly everywhere."""
-
-FLAT_DETAIL = 4.0
-"""A picture whose luma deviates less than this from a smooth shade (0..255) shows nothing to compare."""
-GRAY_DEVIATION = 2.5
-"""A picture whose opponent colours are all closer to 0 than this (0..255, root mean square) is gray."""
-FRAME_DEVIATION = 8.0
-"""A rim whose luma deviates less than this (0..255) is a border."""
-FULL_SHARE = 0.965
-"""A part at least this wide and high (share of the whole) covers it."""
-MIRROR_HANDICAP = 0.02
-"""Correlation by which the mirror image must fit better than the orientation that the hash names."""
-WORTH_REFINING = 0.6
-"""Coarse correlation below which no fine search would reach a limit above."""
 
 PAIRS_PER_BLOCK = 1024
 """Candidates compared between two requests for thumbnails."""
@@ -62,178 +36,10 @@ CACHED_PATCHES = 8192
 THUMBS_PER_REQUEST = 256
 """Thumbnails asked for at once, about 77 KB each when decoded."""
 
-_MIRRORED = (1, 0, 3, 2, 6, 7, 4, 5)
-"""The orientation that each becomes when its result is flipped left to right."""
-
 Watch = Callable[[int, int], None]
 """Told the candidates settled so far, and all of them."""
 Thumbs = Callable[[Sequence[int]], Sequence[np.ndarray]]
 """Gives thumbnails by sample id: uint8 RGB of shape (height, width, 3), longer side about 160 px."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Patch:
-    """A thumbnail made ready for comparing."""
-
-    rgb: np.ndarray
-    """Shape (64, 64, 3), uint8: the picture squashed."""
-    grid: np.ndarray
-    """Shape (32, 32), float32: its luma."""
-    aspect: float
-    """Width by height of the picture."""
-    is_flat: bool
-    """Nothing to be seen."""
-    is_gray: bool
-    """No colour."""
-
-    @classmethod
-    def from_thumb(cls, thumb: np.ndarray) -> Patch:
-        """Make a patch of a uint8 RGB picture of any size."""
-        rgb = alignment.shrink(np.ascontiguousarray(thumb))
-        grid = alignment.gray_grid(rgb)
-        red, green, blue = (rgb[..., channel].astype(np.float32) for channel in range(3))
-        colour = np.sqrt(np.mean((red - green) ** 2 + ((red + green) / 2 - blue) ** 2))
-        return cls(
-            rgb,
-            grid,
-            thumb.shape[1] / thumb.shape[0],
-            alignment.detail(grid) < FLAT_DETAIL,
-            bool(colour < GRAY_DEVIATION),
-        )
-
-    def turned(self, orientation: int) -> Patch:
-        """Return the patch in one of `ORIENTATIONS`."""
-        aspect = 1 / self.aspect if orientation >= 4 else self.aspect
-        rgb, grid = (np.ascontiguousarray(_turn(a, orientation)) for a in (self.rgb, self.grid))
-        return Patch(rgb, grid, aspect, self.is_flat, self.is_gray)
-
-
-def _turn(picture: np.ndarray, orientation: int) -> np.ndarray:
-    name = ORIENTATIONS[orientation]
-    if name in ("transpose", "rotate_90", "rotate_270", "transverse"):
-        picture = picture.swapaxes(0, 1)
-    if name in ("flip_vertical", "rotate_180", "rotate_90", "transverse"):
-        picture = picture[::-1]
-    if name in ("flip_horizontal", "rotate_180", "rotate_270", "transverse"):
-        picture = picture[:, ::-1]
-    return picture
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """How two pictures compare when aligned as well as can be."""
-
-    luma: float
-    """Correlation of the luma, -1..1."""
-    colour: float
-    """Mean correlation over R, G and B, -1..1; that of the luma where one picture is gray."""
-    orientation: int
-    """Orientation of the first picture that fits the second; index into `ORIENTATIONS`."""
-    is_part_second: bool
-    """True where the second lies within the first, false where the first lies within the second."""
-    share: float
-    """The smaller side of the part, as a share of the whole's; 1 where they cover each other."""
-    agreement: float
-    """Lower quartile of the tiles' correlations, -1..1; 1 where no tile shows anything."""
-    n_tiles: int
-    """Tiles that show something, 0..16."""
-    transform: str
-    """How the second comes out of the first, in words joined by '+'."""
-
-    @property
-    def similarity(self) -> float:
-        """What the limits apply to, 0..1."""
-        return max(0.0, min(self.luma, self.colour))
-
-    def is_copy(self, *, least: float = MIN_CORRELATION) -> bool:
-        """Tell whether the pictures show the same thing; `least` is the smallest similarity."""
-        if self.share < MIN_SHARE or self.agreement < MIN_AGREEMENT:
-            return False
-        if self.n_tiles >= MIN_TILES:
-            return self.similarity >= least
-        is_as_it_lies = self.orientation == 0 and self.share >= FULL_SHARE
-        return is_as_it_lies and self.similarity >= MIN_CORRELATION_PLAIN
-
-
-def compare(first: Patch, second: Patch, orientation: int = 0) -> Comparison | None:
-    """Align two pictures and correlate them.
-
-    Args:
-        first: The picture that is turned.
-        second: The other one.
-        orientation: Index into `ORIENTATIONS`; its mirror image is tried as well.
-
-    Returns:
-        None where they have nothing in common or where one of them is flat.
-
-    Cost: 0.5 CPU ms for strangers, 1 for copies.
-    """
-    if first.is_flat or second.is_flat:
-        return None
-    tries = []
-    for turn, handicap in ((orientation, 0.0), (_MIRRORED[orientation], MIRROR_HANDICAP)):
-        turned = first.turned(turn)
-        places = [_coarse(turned, second), _coarse(second, turned)]
-        tries.append((max(places[0][0], places[1][0]) - handicap, turn, turned, places))
-    score, turn, turned, places = max(tries, key=lambda t: t[0])
-    if score < WORTH_REFINING:
-        return None
-    # Either may lie within the other, and fine texture misleads the coarse grid: both are refined.
-    places = [
-        alignment.refine_place(turned.grid, second.grid, places[0]),
-        alignment.refine_place(second.grid, turned.grid, places[1]),
-    ]
-    is_part_second = bool(places[0][0] >= places[1][0])
-    place = places[0] if is_part_second else places[1]
-    return _compare_at(turned, second, turn=turn, is_part_second=is_part_second, place=place)
-
-
-def _coarse(whole: Patch, part: Patch) -> np.ndarray:
-    return alignment.coarse_place(whole.grid, part.grid, part.aspect / whole.aspect)
-
-
-def _compare_at(
-    turned: Patch, second: Patch, *, turn: int, is_part_second: bool, place: np.ndarray
-) -> Comparison:
-    whole, part = (turned, second) if is_part_second else (second, turned)
-    planes = alignment.plane_correlations(whole.rgb, part.rgb, place)
-    share = float(min(place[3], place[4]))
-    words = [ORIENTATIONS[turn]] if turn else []
-    if share < FULL_SHARE:
-        is_framed = _rim_deviation(whole.grid, place) < FRAME_DEVIATION
-        words.append(
-            ("border_removed" if is_framed else "crop")
-            if is_part_second
-            else ("border" if is_framed else "wider_crop")
-        )
-    tiles = alignment.tile_correlations(whole.rgb, part.rgb, place)
-    is_one_gray = turned.is_gray or second.is_gray
-    if turned.is_gray != second.is_gray:
-        words.append("gray" if second.is_gray else "colour")
-    return Comparison(
-        luma=float(planes[0]),
-        colour=float(planes[0] if is_one_gray else planes[3:].mean()),
-        orientation=turn,
-        is_part_second=is_part_second,
-        share=share,
-        agreement=float(np.percentile(tiles, 25)) if len(tiles) else 1.0,
-        n_tiles=len(tiles),
-        transform="+".join(words) or "identity",
-    )
-
-
-def _rim_deviation(grid: np.ndarray, place: np.ndarray) -> float:
-    """Return the deviation of the luma outside a place, which is large where there is a picture."""
-    side = len(grid)
-    left, top = np.floor(place[1:3] * side + 0.25).astype(int)
-    right, bottom = np.ceil((place[1:3] + place[3:5]) * side - 0.25).astype(int)
-    is_rim = np.ones(grid.shape, dtype=bool)
-    # One more pixel all around, since the picture's edge runs through the pixels of the grid.
-    is_rim[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1] = False
-    if not is_rim.any():
-        is_rim[:] = True
-        is_rim[top:bottom, left:right] = False
-    return float(grid[is_rim].std()) if is_rim.any() else np.inf
 
 
 def verified_pairs(
@@ -244,6 +50,7 @@ def verified_pairs(
     radius: int = CANDIDATE_RADIUS,
     vectors: np.ndarray | None = None,
     copy_cosine: float = 1.0,
+    known: KnownPairs | None = None,
     watch: Watch | None = None,
 ) -> PairSet:
     """Find copies by hash, and by vector where there are some, and confirm each on thumbnails.
@@ -255,6 +62,7 @@ def verified_pairs(
         radius: Largest Hamming distance of a candidate, bits.
         vectors: Shape (n_samples, D), float16, by sample id; None: candidates by hash alone.
         copy_cosine: Smallest cosine at which two of these vectors mean one picture.
+        known: What earlier searches over these samples found out; this one adds to it.
         watch: Told now and then how many candidates are settled, and of how many.
 
     Returns:
@@ -262,36 +70,69 @@ def verified_pairs(
         where the hashes are farther apart), the transform in words.
     """
     candidates = find_candidates(samples, side=side, radius=radius, vectors=vectors, copy_cosine=copy_cosine)
-    units = candidates.units
-    cache = _PatchCache(samples.sample_id[units.first_row], thumbs)
-    kept, matches = [np.empty(0, np.int64)], []
-    least = np.where(candidates.distance < 0, MIN_CORRELATION_BY_VECTOR, MIN_CORRELATION)
-    with ThreadPoolExecutor(n_cores()) as pool:
-        for numbers in _blocks(candidates, cache, watch):
-
-            def compared(number: int) -> Comparison | None:
-                a, b = candidates.pairs[number].tolist()
-                return compare(cache[a], cache[b], int(candidates.orientation[number]))
-
-            # The kernels, most of the work, release the interpreter's lock.
-            copies = [
-                (n, c)
-                for n, c in zip(numbers.tolist(), pool.map(compared, numbers.tolist()), strict=True)
-                if c and c.is_copy(least=least[n])
-            ]
-            kept.append(np.array([n for n, _ in copies], dtype=np.int64))
-            matches += [c for _, c in copies]
+    units, known = candidates.units, known or KnownPairs()
+    sample_ids = samples.sample_id[units.first_row]
+    cache = _PatchCache(sample_ids, thumbs)
+    codes = _codes(candidates, sample_ids)
+    new = np.flatnonzero(~known.has(codes))
+    known.add(codes[new], dict(_confirmed(candidates, codes, new, cache=cache, watch=watch)))
     own = _own_pairs(units, cache)
-    chosen = np.concatenate(kept)
+    copies = [
+        (number, known.copies[code]) for number, code in enumerate(codes.tolist()) if code in known.copies
+    ]
+    chosen = np.array([number for number, _ in copies], dtype=np.int64)
     return make_pair_set(
         "verified",
         samples,
         units,
         pairs=np.concatenate([np.stack([own, own], axis=1), candidates.pairs[chosen]]),
-        similarity=np.concatenate([np.ones(len(own)), [m.similarity for m in matches]]),
+        similarity=np.concatenate([np.ones(len(own)), [found.similarity for _, found in copies]]),
         hamming_distance=np.concatenate([np.zeros(len(own), np.int64), candidates.distance[chosen]]),
-        transform=("identity",) * len(own) + tuple(m.transform for m in matches),
+        transform=("identity",) * len(own) + tuple(found.transform for _, found in copies),
     )
+
+
+class KnownPairs:
+    """What searches over the same samples and thumbnails found out, so that no pair is compared twice."""
+
+    def __init__(self) -> None:
+        self.copies: dict[int, Comparison] = {}
+        """The pairs that are copies, by code."""
+        self._codes = np.empty(0, np.int64)
+
+    def has(self, codes: np.ndarray) -> np.ndarray:
+        """Tell for each pair, shape (P,), whether it was compared."""
+        return np.isin(codes, self._codes)
+
+    def add(self, codes: np.ndarray, copies: Mapping[int, Comparison]) -> None:
+        """Note pairs that were compared, shape (P,), and those of them that are copies."""
+        self._codes = np.union1d(self._codes, codes)
+        self.copies |= copies
+
+
+def _codes(candidates: Candidates, sample_ids: np.ndarray) -> np.ndarray:
+    """Return both samples and the orientation of each candidate as one number, the same in every search."""
+    first, second = sample_ids[candidates.pairs].T.astype(np.int64)
+    codes: np.ndarray = (first << 34) + (second << 3) + candidates.orientation
+    return codes
+
+
+def _confirmed(
+    candidates: Candidates, codes: np.ndarray, numbers: np.ndarray, *, cache: _PatchCache, watch: Watch | None
+) -> Iterator[tuple[int, Comparison]]:
+    """Compare candidates by their numbers; yield the code of each that is a copy, and how it compares."""
+    least = np.where(candidates.distance < 0, MIN_CORRELATION_BY_VECTOR, MIN_CORRELATION)
+
+    def compared(number: int) -> Comparison | None:
+        first, second = (cache[unit] for unit in candidates.pairs[number].tolist())
+        found = compare(first, second, int(candidates.orientation[number]), least=least[number])
+        return found if found and found.is_copy(least=least[number]) else None
+
+    # The kernels, most of the work, release the interpreter's lock.
+    with ThreadPoolExecutor(n_cores()) as pool:
+        for block in _blocks(candidates, numbers, cache, watch):
+            found = zip(codes[block].tolist(), pool.map(compared, block.tolist()), strict=True)
+            yield from ((code, copy) for code, copy in found if copy is not None)
 
 
 class _PatchCache:
@@ -320,17 +161,18 @@ class _PatchCache:
                 self.is_flat[unit] = self._patches[unit].is_flat
 
 
-def _blocks(candidates: Candidates, cache: _PatchCache, watch: Watch | None) -> Iterator[np.ndarray]:
+def _blocks(
+    candidates: Candidates, numbers: np.ndarray, cache: _PatchCache, watch: Watch | None
+) -> Iterator[np.ndarray]:
     """Yield candidate numbers block by block, their patches loaded, flat units left out."""
-    n = len(candidates.pairs)
-    for start in range(0, n, PAIRS_PER_BLOCK):
+    for start in range(0, len(numbers), PAIRS_PER_BLOCK):
         if watch is not None:
-            watch(start, n)
-        numbers = np.arange(start, min(start + PAIRS_PER_BLOCK, n))
+            watch(start, len(numbers))
+        block = numbers[start : start + PAIRS_PER_BLOCK]
         # Thousands of flat pictures share a hash: once known to be flat, they are not loaded again.
-        numbers = numbers[~cache.is_flat[candidates.pairs[numbers]].any(axis=1)]
-        cache.load(np.unique(candidates.pairs[numbers]))
-        yield numbers[~cache.is_flat[candidates.pairs[numbers]].any(axis=1)]
+        block = block[~cache.is_flat[candidates.pairs[block]].any(axis=1)]
+        cache.load(np.unique(candidates.pairs[block]))
+        yield block[~cache.is_flat[candidates.pairs[block]].any(axis=1)]
 
 
 def _own_pairs(units: Units, cache: _PatchCache) -> np.ndarray:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from chaffinch.detect.groups import DuplicateGroups, duplicate_groups, rank_of
 from chaffinch.detect.issues import duplicate_issues, label_conflict_issues
+from chaffinch.detect.verified import KnownPairs
 from chaffinch.pipeline.pair_search import PairSearch, search_pairs, vectors_used
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.steps import noted
@@ -49,7 +50,11 @@ class DuplicateReport:
 
 
 def find_duplicates(
-    root: Path, *, settings: LeakSettings | None = None, progress: Progress | None = None
+    root: Path,
+    *,
+    settings: LeakSettings | None = None,
+    known: KnownPairs | None = None,
+    progress: Progress | None = None,
 ) -> DuplicateReport:
     """Search duplicates within all samples, whatever their split, and publish pairs and issues.
 
@@ -58,6 +63,7 @@ def find_duplicates(
     Args:
         root: The workspace.
         settings: Methods and the pHash threshold.
+        known: What earlier searches of the same tables found out about pairs; this one adds to it.
         progress: Who watches.
 
     Raises:
@@ -69,7 +75,9 @@ def find_duplicates(
     folder.published()
     with writer_lock(root):
         generation = folder.published()
-        search = search_pairs(folder, generation, settings=settings, side=None, progress=progress)
+        search = search_pairs(
+            folder, generation, settings=settings, side=None, known=known, progress=progress
+        )
         found = search.found
         used = vectors_used(generation, settings, search)
         generation = with_search_vectors(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from chaffinch.detect.verified import KnownPairs
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.clusters import find_clusters
 from chaffinch.pipeline.duplicates import find_duplicates
@@ -28,9 +30,11 @@ from chaffinch.storage.vectors import embedder_info, embedder_names
 Step = Callable[[Path, FindSettings, Progress], StepReport]
 
 
-def _duplicates(root: Path, settings: FindSettings, progress: Progress) -> StepReport:
+def _duplicates(
+    root: Path, settings: FindSettings, progress: Progress, *, known: KnownPairs | None = None
+) -> StepReport:
     pairs = replace(settings.pairs, embedder=settings.embedder)
-    found = find_duplicates(root, settings=pairs, progress=progress)
+    found = find_duplicates(root, settings=pairs, known=known, progress=progress)
     lacking = found.search.left_out[0] if found.search.left_out else None
     return StepReport(
         n_flagged={DUPLICATE: found.n_in_groups, LABEL_CONFLICT: found.n_label_conflicts},
@@ -70,6 +74,7 @@ def find(
     *,
     settings: FindSettings | None = None,
     skip_done: bool = False,
+    known: KnownPairs | None = None,
     progress: Progress | None = None,
 ) -> list[FindReport]:
     """Run the steps that are asked for, and publish what they find.
@@ -78,6 +83,7 @@ def find(
         root: The workspace.
         settings: Which steps, and how.
         skip_done: Leave steps alone that ran on the same images and vectors with the same settings.
+        known: Takes what the search for duplicates found out about pairs, for a search for leaks.
         progress: Who watches.
 
     Returns:
@@ -92,7 +98,10 @@ def find(
     steps = parse_steps(settings.only)
     if settings.embedder is not None:
         _check_embedder(root, settings.embedder)
-    return [_run(root, step, settings, skip_done=skip_done, progress=progress) for step in steps]
+    runs = dict(STEPS)
+    if known is not None:
+        runs["duplicates"] = partial(_duplicates, known=known)
+    return [_run(root, s, runs[s], settings=settings, skip_done=skip_done, progress=progress) for s in steps]
 
 
 def parse_steps(names: Iterable[str]) -> tuple[str, ...]:
@@ -118,9 +127,11 @@ def _check_embedder(root: Path, name: str) -> None:
         raise UsageError(f"the workspace has no vectors of {name!r}", where=str(root), hint=hint)
 
 
-def _run(root: Path, step: str, settings: FindSettings, *, skip_done: bool, progress: Progress) -> FindReport:
+def _run(
+    root: Path, step: str, run: Step, *, settings: FindSettings, skip_done: bool, progress: Progress
+) -> FindReport:
     started = time.perf_counter(), time.process_time()
     report = None
     if not (skip_done and step_state(WorkspaceFolder(root).published(), step, settings) is StepState.DONE):
-        report = STEPS[step](root, settings, progress)
+        report = run(root, settings, progress)
     return FindReport(step, report, time.perf_counter() - started[0], time.process_time() - started[1])

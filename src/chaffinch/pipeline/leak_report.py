@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from chaffinch.detect.verified import MIN_CORRELATION
+from chaffinch.detect.comparison import MIN_CORRELATION
+from chaffinch.detect.verified import KnownPairs
 from chaffinch.formats.leak_csv import read_leak_rows, write_leak_rows
 from chaffinch.formats.manifest_paths import read_manifest_rows
 from chaffinch.identity import slug
@@ -98,6 +99,7 @@ def report_leaks(
     output: Path | None = None,
     manifest: Path | None = None,
     dataset: str | None = None,
+    known: KnownPairs | None = None,
     progress: Progress | None = None,
 ) -> LeakReport:
     """Search leaks between two splits, keep them in the workspace, and write the report.
@@ -111,6 +113,7 @@ def report_leaks(
         manifest: Manifest whose spelling is taken; None takes ``<dataset>_tagged_manifest.csv`` beside the
             report, if it is there.
         dataset: Name of the dataset in the names of files; None takes the workspace's.
+        known: What earlier searches of the same tables found out about pairs; this one adds to it.
         progress: Who watches.
 
     Raises:
@@ -126,7 +129,9 @@ def report_leaks(
     with writer_lock(root):
         generation = folder.published()
         side = load_sides(folder, generation, between)
-        search = search_pairs(folder, generation, settings=settings, side=side, progress=progress)
+        search = search_pairs(
+            folder, generation, settings=settings, side=side, known=known, progress=progress
+        )
         generation = _noted(generation, between, settings, search)
         generation = keep_leaks(folder, generation, between, side=side, found=search.found, settings=settings)
         # Still under the lock: two publications by others would remove the tables that are read here.

@@ -9,7 +9,7 @@ import numpy as np
 
 from chaffinch.detect.pair_sets import SampleColumns, exact_pairs, perceptual_pairs
 from chaffinch.detect.semantic import semantic_pairs
-from chaffinch.detect.verified import verified_pairs
+from chaffinch.detect.verified import KnownPairs, verified_pairs
 from chaffinch.pipeline.columns import Thumbnails, load_columns
 from chaffinch.pipeline.progress import Progress
 from chaffinch.report.leak_summary import LeftOut
@@ -59,6 +59,7 @@ def search_pairs(
     *,
     settings: LeakSettings,
     side: np.ndarray | None,
+    known: KnownPairs | None = None,
     progress: Progress,
 ) -> PairSearch:
     """Search all pairs by each of the methods that can run, cheapest first.
@@ -68,6 +69,7 @@ def search_pairs(
         generation: Its published tables.
         settings: Methods and thresholds.
         side: Shape (n_samples,), int8: 0 and 1 for the two sides, -1 for neither; None: within all samples.
+        known: What earlier searches of the same tables found out about pairs; this one adds to it.
         progress: Who watches.
     """
     samples = load_columns(folder, generation)
@@ -75,7 +77,7 @@ def search_pairs(
     for method in METHODS:
         if method in settings.methods and method != "semantic":
             progress.stage(f"searching {method} pairs", total=None, unit="pairs")
-            search = _Search(folder, generation, settings, side, progress)
+            search = _Search(folder, generation, settings, side, known, progress)
             found.append(search.run(samples, method))
     if "semantic" not in settings.methods:
         return PairSearch(found, None, ())
@@ -129,6 +131,7 @@ class _Search:
     generation: Generation
     settings: LeakSettings
     side: np.ndarray | None
+    known: KnownPairs | None
     progress: Progress
 
     def run(self, samples: SampleColumns, method: str) -> PairSet:
@@ -146,6 +149,7 @@ class _Search:
             side=self.side,
             vectors=read_vectors(self.folder, self.generation, info.name) if info and is_known else None,
             copy_cosine=threshold or 1.0,
+            known=self.known,
             watch=_Settled(self.progress),
         )
 

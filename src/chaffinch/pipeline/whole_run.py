@@ -12,6 +12,7 @@ from pathlib import Path
 from chaffinch.curate.answers import ResolveSettings
 from chaffinch.curate.policy import DEFAULT, read_policy
 from chaffinch.curate.policy_apply import PolicyPlan, applied_policies, apply_policy, plan_policy
+from chaffinch.detect.verified import KnownPairs
 from chaffinch.identity import order_splits
 from chaffinch.pipeline.find import FindReport, find
 from chaffinch.pipeline.leak_report import LeakReport, report_leaks
@@ -83,8 +84,9 @@ def clean(
     rules = read_policy(policy or DEFAULT)
     scanned = scan(root, spec, settings=settings, progress=progress)
     folder = WorkspaceFolder(root)
-    found = find(root, skip_done=True, progress=progress)
-    leaks = {pair: _leaks(folder, pair, progress) for pair in split_pairs(scanned.splits)}
+    known = KnownPairs()
+    found = find(root, skip_done=True, known=known, progress=progress)
+    leaks = {pair: _leaks(folder, pair, known, progress) for pair in split_pairs(scanned.splits)}
     progress.stage("deciding", total=None, unit="images")
     plan = plan_policy(root, rules)
     apply_policy(root, plan, source=policy or DEFAULT)
@@ -123,8 +125,10 @@ def leak_report_path(root: Path, pair: tuple[str, str]) -> Path:
     return root / "reports" / name
 
 
-def _leaks(folder: WorkspaceFolder, pair: tuple[str, str], progress: Progress) -> LeakReport | None:
+def _leaks(
+    folder: WorkspaceFolder, pair: tuple[str, str], known: KnownPairs, progress: Progress
+) -> LeakReport | None:
     output = leak_report_path(folder.root, pair)
     if _is_searched(folder.published(), leak_scope(*pair)) and output.exists():
         return None
-    return report_leaks(folder.root, pair, output=output, progress=progress)
+    return report_leaks(folder.root, pair, output=output, known=known, progress=progress)

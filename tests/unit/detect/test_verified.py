@@ -8,8 +8,9 @@ from PIL import Image, ImageOps
 
 from chaffinch.detect import alignment, candidates, verified
 from chaffinch.detect.candidates import find_candidates
+from chaffinch.detect.comparison import Patch, compare
 from chaffinch.detect.pair_sets import SampleColumns
-from chaffinch.detect.verified import Patch, compare, verified_pairs
+from chaffinch.detect.verified import KnownPairs, verified_pairs
 from chaffinch.records import ORIENTATIONS
 from chaffinch.storage.pairs import expand_pairs
 from chaffinch.storage.transforms import inverse_transform
@@ -277,3 +278,19 @@ def test_verified_pairs__blocks_and_a_small_cache_change_nothing(collection, mon
     assert found.similarity.tolist() == expected.similarity.tolist()
     assert told == sorted(set(told))
     assert {total for _, total in told} == {len(verified.find_candidates(samples).pairs)}
+
+
+def test_verified_pairs__compare_no_pair_twice(collection, monkeypatch):
+    images, samples = collection
+    known = KnownPairs()
+
+    def thumbs(ids):
+        return [np.asarray(images[i]) for i in ids]
+
+    within = verified_pairs(samples, thumbs=thumbs, known=known)
+    monkeypatch.setattr(verified, "compare", None)  # whoever compares now fails
+    again = verified_pairs(samples, thumbs=thumbs, known=known)
+    assert found_pairs(again) == found_pairs(within)
+    side = np.array([0, 0, 1, 1, 0, 1], dtype=np.int8)
+    across = found_pairs(verified_pairs(samples, thumbs=thumbs, side=side, known=known), side)
+    assert across == {(0, 2): "flip_horizontal", (1, 2): "flip_horizontal"}
