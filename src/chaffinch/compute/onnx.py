@@ -167,11 +167,12 @@ def _embed_with(session: Any, inlet: Any, output: str, preprocessing: Preprocess
     axes = (0, 3, 1, 2) if preprocessing.layout == "NCHW" else (0, 1, 2, 3)
     shape = (1, 3, 1, 1) if preprocessing.layout == "NCHW" else (1, 1, 1, 3)
     factor, shift = factor.reshape(shape), shift.reshape(shape)
+    is_as_it_is = bool((factor == 1).all() and (shift == 0).all())
 
     def embed(pictures: np.ndarray) -> np.ndarray:
         values = np.ascontiguousarray(pictures.transpose(axes))
         if dtype is not np.uint8:
-            values = (values * factor - shift).astype(dtype, copy=False)
+            values = (values if is_as_it_is else values * factor - shift).astype(dtype, copy=False)
         vectors: np.ndarray = session.run([output], {inlet.name: values})[0]
         return vectors if vectors.ndim == 2 else np.ascontiguousarray(vectors[:, 0])
 
