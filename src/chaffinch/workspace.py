@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from chaffinch.pipeline.embed import EmbedReport
     from chaffinch.pipeline.scan import ScanReport
+    from chaffinch.report.team_tables import TeamTables
+    from chaffinch.serve.background import Review
 
 
 class Workspace:
@@ -85,6 +87,43 @@ class Workspace:
 
         frame: pd.DataFrame = read_exported(self.root, name).to_pandas()
         return frame
+
+    def agreement(self) -> TeamTables:
+        """Return how the reviewers agree: as `chaffinch agreement` and `chaffinch adjudicate`, as DataFrames.
+
+        Raises:
+            WorkspaceError: If this is no workspace.
+        """
+        from chaffinch.pipeline.team_report import team_report
+        from chaffinch.report.team_tables import team_tables
+
+        return team_tables(team_report(self.root))
+
+    def review(self, *, is_blind: bool = True, is_shown: bool | None = None) -> Review:
+        """Serve the review page in the background, as `chaffinch review`, on this machine alone.
+
+        In a notebook the page shows as the value of a cell; elsewhere the browser is opened.
+
+        Args:
+            is_blind: Whether reviewers see others' verdicts only after their own.
+            is_shown: Whether to open the browser; None leaves it to where this runs.
+
+        Returns:
+            What has the address as `url`; `close()` stops it, and so does leaving a `with`.
+
+        Raises:
+            WorkspaceError: If no scan has ended yet.
+        """
+        from chaffinch.serve.background import open_review
+
+        return open_review(self.root, is_blind=is_blind, is_shown=is_shown)
+
+    def _repr_html_(self) -> str:
+        """Return what `chaffinch status` says as HTML, for a notebook."""
+        from chaffinch.pipeline.status import read_status
+        from chaffinch.report.workspace_status import status_html
+
+        return status_html(read_status(self.root))
 
     def __repr__(self) -> str:
         from chaffinch.storage.vectors import embedder_names

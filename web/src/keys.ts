@@ -2,6 +2,7 @@
 
 import { stepBox } from "./boxes";
 import { type Meta, NO_CLASS } from "./data/columns";
+import { remember, remembered } from "./data/remembered";
 import { keepProposed } from "./groups";
 import { goToWaiting } from "./presence";
 import type { ReviewState, View } from "./state";
@@ -127,14 +128,14 @@ const STORED = "chaffinch.keys";
 /** The keys as the reviewer has set them: command id to keys. */
 export function storedKeys(): Record<string, readonly string[]> {
   try {
-    return JSON.parse(localStorage.getItem(STORED) ?? "{}") as Record<string, string[]>;
+    return JSON.parse(remembered(STORED) ?? "{}") as Record<string, string[]>;
   } catch {
     return {};
   }
 }
 
 export function storeKeys(keys: Record<string, readonly string[]>): void {
-  localStorage.setItem(STORED, JSON.stringify(keys));
+  remember(STORED, JSON.stringify(keys));
 }
 
 /** What a key does, by its spelling. */

@@ -4,6 +4,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { Audit } from "./data/audit";
 import { type Action, Columns } from "./data/columns";
 import { Decisions, type Saying } from "./data/decisions";
+import { remember, remembered } from "./data/remembered";
 import { chosenRows, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
 import { nextPlace } from "./presence";
@@ -43,7 +44,7 @@ export class ReviewState {
   /** Who else looks at an image now, by sample id. */
   readonly others = signal<ReadonlyMap<number, string>>(new Map());
   /** As typed; `seenAs` is the name once it is said, whose eyes the columns are for. */
-  readonly reviewer = signal(localStorage.getItem("chaffinch.reviewer") ?? "");
+  readonly reviewer = signal(remembered("chaffinch.reviewer") ?? "");
   readonly seenAs = signal("");
   readonly decisions: Decisions;
   readonly audit: Audit;
@@ -138,7 +139,7 @@ export class ReviewState {
 
   setReviewer(name: string): void {
     this.reviewer.value = name;
-    localStorage.setItem("chaffinch.reviewer", name);
+    remember("chaffinch.reviewer", name);
   }
 
   /** Who decides here: a token's reviewer, else the name that was typed. */

@@ -23,8 +23,8 @@ from chaffinch.cli.scan import parse_splits, print_embed_report
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
-    from chaffinch.pipeline.status import WorkspaceStatus
     from chaffinch.pipeline.whole_run import CleanReport
+    from chaffinch.report.workspace_status import WorkspaceStatus
 
 
 def clean(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from chaffinch.curate.agreement import Estimate
     from chaffinch.curate.state import Verdict
-    from chaffinch.curate.team import Dispute, TeamReport
+    from chaffinch.curate.team import TeamReport
 
 
 def agreement(*, workspace: WorkspaceOption) -> None:
@@ -114,10 +114,11 @@ def adjudicate(
         raise UsageError(f"there is no format {output_format!r}", hint="--format table or csv")
     if is_accepted:
         say(f"{accept_proposals(workspace, reviewer=reviewer):,} settled")
-    disputes = team_report(workspace).disputes
+    report = team_report(workspace)
     if output_format == "csv":
-        _print_csv(disputes)
+        _print_csv(report)
         return
+    disputes = report.disputes
     shown = disputes[:limit] if limit else disputes
     for dispute in shown:
         say(dispute.key)
@@ -142,25 +143,11 @@ def _said(verdict: Verdict) -> str:
     return f"{verdict.action}{label}{tags}{note}"
 
 
-def _print_csv(disputes: Sequence[Dispute]) -> None:
+def _print_csv(report: TeamReport) -> None:
     import csv
 
+    from chaffinch.report.team_tables import DISPUTE_COLUMNS, dispute_rows
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(
-        [
-            "key",
-            "reviewer_name",
-            "user_action",
-            "new_label",
-            "user_tags",
-            "notes",
-            "majority",
-            "majority_label",
-        ]
-    )
-    for dispute in disputes:
-        for verdict in dispute.verdicts:
-            said = [verdict.action, verdict.new_label or "", ",".join(verdict.tags), verdict.note]
-            writer.writerow(
-                [dispute.key, verdict.reviewer, *said, dispute.proposed or "", dispute.new_label or ""]
-            )
+    writer.writerow(DISPUTE_COLUMNS)
+    writer.writerows(dispute_rows(report))

@@ -48,18 +48,19 @@ Ids = Annotated[str, Query(pattern=r"^\d{1,15}(,\d{1,15})*$", max_length=4000)]
 Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT)]
 
 
-def create_app(board: Board, *, page: str, access: Access) -> FastAPI:
+def create_app(board: Board, *, page: str, access: Access, is_framed: bool = False) -> FastAPI:
     """Build the server of one workspace.
 
     Args:
         board: Its data and decisions.
         page: The review page, HTML.
         access: Who may use it.
+        is_framed: Whether a notebook on this machine may show the page in a frame.
     """
     app = FastAPI(
         title="chaffinch review", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
-    app.middleware("http")(guarded(access, content_policy(page)))
+    app.middleware("http")(guarded(access, content_policy(page, is_framed=is_framed)))
     app.add_exception_handler(ChaffinchError, _refused)
     _add_data_routes(app, board, page=page, access=access)
     _add_sample_routes(app, board)

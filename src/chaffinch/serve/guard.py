@@ -20,6 +20,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 COOKIE = "chaffinch_token"
+NOTEBOOKS, NOBODY = "http://127.0.0.1:* http://localhost:*", "'none'"
+"""Who may show the page in a frame: pages of this machine, or no page at all."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Next = Callable[[Request], Awaitable[Response]]
@@ -66,8 +68,13 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def content_policy(page: str) -> str:
-    """Return the content security policy of the page: its own inline script and style, nothing from afar."""
+def content_policy(page: str, *, is_framed: bool = False) -> str:
+    """Return the content security policy of the page: its own inline script and style, nothing from afar.
+
+    Args:
+        page: The page.
+        is_framed: Whether pages of this machine, such as notebooks, may show it in a frame.
+    """
     scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
     hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts if script) or "'none'"
     rules = (
@@ -78,7 +85,7 @@ def content_policy(page: str) -> str:
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
-        "frame-ancestors 'none'",
+        f"frame-ancestors {NOTEBOOKS if is_framed else NOBODY}",
     )
     return "; ".join(rules)
 

@@ -52,7 +52,13 @@ def review_page() -> str:
 
 
 def review_server(
-    root: Path, *, host: str, port: int, reviewers: Sequence[str] = (), is_blind: bool = True
+    root: Path,
+    *,
+    host: str,
+    port: int,
+    reviewers: Sequence[str] = (),
+    is_blind: bool = True,
+    is_framed: bool = False,
 ) -> ReviewServer:
     """Prepare the server of a workspace; it listens when it is run.
 
@@ -64,6 +70,7 @@ def review_server(
         port: 0 takes a free one.
         reviewers: Who gets a token; needed beyond the loopback address.
         is_blind: Whether reviewers see others' verdicts only after their own.
+        is_framed: Whether a notebook on this machine may show the page in a frame.
 
     Raises:
         UsageError: If the address is not the loopback one and no reviewer is named.
@@ -78,7 +85,7 @@ def review_server(
     port = port or _free_port(host)
     tokens = {new_token(): reviewer for reviewer in reviewers}
     hosts = LOOPBACK | {host.lower(), socket.gethostname().lower()}
-    app = create_app(board, page=page, access=Access(frozenset(hosts), port, tokens))
+    app = create_app(board, page=page, access=Access(frozenset(hosts), port, tokens), is_framed=is_framed)
     config = uvicorn.Config(
         app,
         host=host,

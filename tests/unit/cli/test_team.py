@@ -14,6 +14,7 @@ from chaffinch.errors import UsageError
 from chaffinch.pipeline.resolve_choices import chosen, remember
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.pipeline.team_report import team_report
+from chaffinch.workspace import Workspace
 
 SAID = {
     "all/cat/0.png": {"Ana": ("keep",), "Bo": ("keep",), "Cy": ("remove",)},
@@ -70,3 +71,29 @@ def test_adjudicate__csv_holds_the_majority(ws: Path) -> None:
     lines = run("adjudicate", "-w", ws, "--format", "csv").stdout.splitlines()
     assert lines[0] == "key,reviewer_name,user_action,new_label,user_tags,notes,majority,majority_label"
     assert "all/cat/1.png,Cy,keep,,,,relabel,dog" in lines
+
+
+def test_agreement__in_python_as_dataframes(ws: Path) -> None:
+    found = Workspace(ws).agreement()
+    assert found.reviewers.set_index("reviewer").loc["Cy", ["n_subjects", "n_keep", "n_remove"]].tolist() == [
+        3, 2, 1,
+    ]  # fmt: skip
+    assert found.agreement[["measure", "about"]].values.tolist() == [
+        ["alpha", "action"],
+        ["kappa", "Ana, Bo"],
+        ["kappa", "Ana, Cy"],
+        ["kappa", "Bo, Cy"],
+    ]
+    assert found.agreement["n_items"].tolist() == [4, 4, 3, 3]
+    shown = run("adjudicate", "-w", ws, "--format", "csv").stdout
+    assert found.disputes.to_csv(index=False, lineterminator="\n") == shown
+
+
+def test_agreement__in_python_before_anybody_has_spoken(
+    tmp_path: Path, save_pictures: Callable[[Path, Mapping[str, int]], None]
+) -> None:
+    save_pictures(tmp_path / "pets", {"cat/0.png": 0})
+    scan(tmp_path / "ws", SourceSpec(locations=(str(tmp_path / "pets"),)))
+    found = Workspace(tmp_path / "ws").agreement()
+    assert len(found.reviewers) == len(found.disputes) == 0
+    assert found.agreement["value"].isna().tolist() == [True]

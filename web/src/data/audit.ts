@@ -4,6 +4,7 @@
 // that an undo counts at once.
 
 import type { Columns } from "./columns";
+import { remember, remembered } from "./remembered";
 
 /** Images whose surest finding is of one type and confidence within both ends, 0..1. */
 export interface Band {
@@ -96,11 +97,7 @@ export class Audit {
   }
 
   private store(): void {
-    try {
-      localStorage.setItem(this.key, JSON.stringify({ drawn: [...this.drawn], judged: [...this.judged] }));
-    } catch {
-      // The decisions matter more than the count of them; without room it lasts as long as the page.
-    }
+    remember(this.key, JSON.stringify({ drawn: [...this.drawn], judged: [...this.judged] }));
   }
 }
 
@@ -149,7 +146,7 @@ export function sparingOne(columns: Columns, rows: readonly number[]): number[] 
 
 function read(key: string): { drawn: number[]; judged: number[] } {
   try {
-    return JSON.parse(localStorage.getItem(key) ?? '{"drawn":[],"judged":[]}') as { drawn: number[]; judged: number[] };
+    return JSON.parse(remembered(key) ?? '{"drawn":[],"judged":[]}') as { drawn: number[]; judged: number[] };
   } catch {
     return { drawn: [], judged: [] };
   }

@@ -14,6 +14,7 @@ import type {
   UndoIn,
 } from "./api";
 import type { Columns } from "./columns";
+import { remembered } from "./remembered";
 import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
 
 export class LiveSource implements Source {
@@ -108,7 +109,7 @@ export class LiveSource implements Source {
 }
 
 function reviewerName(): string {
-  return (localStorage.getItem("chaffinch.reviewer") ?? "").trim();
+  return (remembered("chaffinch.reviewer") ?? "").trim();
 }
 
 /** Says who asks: what others said is hidden from a blind reviewer until they have said something themselves. */
