@@ -31,6 +31,13 @@ test("orders put the most worth, the surest or the group first, equal ones by ro
   expect(shown({}, "group")).toEqual([0, 2, 3, 1]);
 });
 
+test("many values come highest first, equal ones by row, as a plain sort puts them", () => {
+  const values = [0, 1, 0.5, 0.5, 2 ** -149, 11.25, 3, 0.1, 1e-7, 11.25].map((n) => Math.fround(n));
+  const many = madeColumns(values.map((priority, row) => ({ priority, turn: row === 5 ? 2 : 0 })));
+  expect([...chosenRows(many, {}, "value")]).toEqual([9, 6, 1, 2, 3, 7, 8, 4, 0, 5]);
+  expect([...chosenRows(many, { rows: new Set([4, 1, 3, 5]) }, "value")]).toEqual([1, 3, 4, 5]);
+});
+
 test("a list is shown in its own order", () => {
   expect(shown({ rows: new Set([3, 0, 2]) }, "listed")).toEqual([3, 0, 2]);
   expect(shown({ rows: new Set([3, 0, 2]), issues: 1 }, "listed")).toEqual([0, 2]);

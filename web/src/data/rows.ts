@@ -136,47 +136,69 @@ export function decidedTest(columns: Columns): (row: number) => boolean {
 /** In order of value images that enough others have done come last. */
 function byValue(columns: Columns, rows: Uint32Array): Uint32Array {
   const turns = columns.column("turn");
-  const values = columns.column("priority");
-  const ranked = (some: Uint32Array) => some.sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
-  const isDone = (row: number) => turns[row] === TURN.others;
-  const done = rows.filter(isDone);
-  const waiting = done.length === 0 ? rows.slice() : rows.filter((row) => !isDone(row));
+  const ranked = highestFirst(columns, rows, "priority");
+  const done = ranked.filter((row) => turns[row] === TURN.others);
+  if (done.length > 0) {
+    ranked.set(ranked.filter((row) => turns[row] !== TURN.others));
+    ranked.set(done, rows.length - done.length);
+  }
+  return ranked;
+}
+
+/** Rows by a column that holds nothing below 0, equal ones by row.
+ *
+ * Sorting by a function takes a second for a million rows. Whole numbers that hold the value above the row are
+ * sorted by the engine itself in a tenth of that.
+ */
+function highestFirst(columns: Columns, rows: Uint32Array, name: string): Uint32Array {
+  const values = columns.column(name);
+  const keys = new BigUint64Array(rows.length);
+  const halves = new Uint32Array(keys.buffer);
+  const value = new Float32Array(1);
+  // Of floats that are not negative the bits rise with the value.
+  const bits = new Uint32Array(value.buffer);
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    value[0] = values[row] as number;
+    halves[2 * place] = row;
+    halves[2 * place + 1] = ~(bits[0] as number);
+  }
+  keys.sort();
+  return rows.map((_, place) => halves[2 * place] as number);
+}
+
+/** Groups as they first come in order of value; images of none after them, by row. */
+function byGroup(columns: Columns, rows: Uint32Array): Uint32Array {
+  const groups = columns.column("group");
+  const { members } = groupIndex(columns, byValue(columns, rows));
   const found = new Uint32Array(rows.length);
-  found.set(ranked(waiting));
-  found.set(ranked(done), waiting.length);
+  let n = 0;
+  for (const member of members.values()) {
+    found.set([...member].sort((a, b) => a - b), n);
+    n += member.length;
+  }
+  found.set(
+    rows.filter((row) => (groups[row] as number) < 0),
+    n,
+  );
   return found;
 }
 
 function sorted(columns: Columns, rows: Uint32Array, order: "value" | "confidence" | "group"): Uint32Array {
   if (order === "group") {
-    // Groups as they first come in order of value; images of none after them.
-    const groups = columns.column("group");
-    const rank = new Map<number, number>();
-    for (const row of byValue(columns, rows)) {
-      const group = groups[row] as number;
-      if (group >= 0 && !rank.has(group)) {
-        rank.set(group, rank.size);
-      }
-    }
-    const place = (row: number) => rank.get(groups[row] as number) ?? rank.size;
-    return rows.slice().sort((a, b) => place(a) - place(b) || a - b);
+    return byGroup(columns, rows);
   }
-  if (order === "value") {
-    return byValue(columns, rows);
-  }
-  const values = columns.column("confidence");
-  return rows.slice().sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+  return order === "value" ? byValue(columns, rows) : highestFirst(columns, rows, "confidence");
 }
 
-/** How many of some rows have each value of a column, by value. */
+/** How many of some rows have each value of a column of at most 16 bits, by value. */
 export function counts(columns: Columns, rows: Uint32Array, name: string): Map<number, number> {
   const values = columns.column(name);
-  const found = new Map<number, number>();
+  const found = new Uint32Array(1 << 16);
   for (const row of rows) {
-    const value = values[row] as number;
-    found.set(value, (found.get(value) ?? 0) + 1);
+    (found[values[row] as number] as number)++;
   }
-  return found;
+  return new Map([...found.entries()].filter(([, n]) => n > 0));
 }
 
 /** How many of some rows have each bit of a column. */
