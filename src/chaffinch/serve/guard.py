@@ -5,6 +5,7 @@
 - Token: beyond the loopback address every request carries a reviewer's token, as a bearer or as the cookie
   that the page is given when it is opened with ``/?token=...``.
 - Content type: writes are ``application/json``, which a form of another page cannot send.
+- Length: writes say how long they are, at most `MAX_BODY_BYTES`, so that nobody fills the memory.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ COOKIE = "chaffinch_token"
 NOTEBOOKS, NOBODY = "http://127.0.0.1:* http://localhost:*", "'none'"
 """Who may show the page in a frame: pages of this machine, or no page at all."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+MAX_BODY_BYTES = 32 << 20
+"""Of a write; twice a decision about `serve.schema.MAX_ITEMS` images."""
 
 Next = Callable[[Request], Awaitable[Response]]
 
@@ -121,6 +125,11 @@ def _refusal(request: Request, access: Access) -> Response | None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             return _refused(415, "writes are application/json")
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal():
+            return _refused(411, "writes say how long they are")
+        if int(length) > MAX_BODY_BYTES:
+            return _refused(413, f"writes have at most {MAX_BODY_BYTES:,} bytes")
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return _refused(403, "requests of other pages are refused")
     if not access.tokens:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,8 @@ def test_decisions__a_database_that_fails_is_no_fault_of_the_request(
         ({"content-type": "text/plain"}, 415),
         ({"content-type": "application/x-www-form-urlencoded"}, 415),
         ({"sec-fetch-site": "cross-site"}, 403),
+        ({"content-length": "33554433"}, 413),
+        ({"content-length": "many"}, 411),
     ],
 )
 def test_guard__refuses_other_pages(
@@ -144,6 +147,17 @@ def test_guard__refuses_other_pages(
     own = {"content-type": "application/json", "origin": "http://127.0.0.1:8000"}
     answer = client.post("/api/decisions", content=json.dumps(DECISION), headers=own | headers)
     assert answer.status_code == status
+    assert open_log(ws).head().seq == 0
+
+
+def test_guard__a_write_without_its_length_is_not_read(client: TestClient, ws: Path) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"[" * 1000
+
+    kind = {"content-type": "application/json"}
+    assert client.post("/api/decisions", content=islice(endless(), 5), headers=kind).status_code == 411
+    assert client.post("/api/leases", headers=kind).status_code == 422
     assert open_log(ws).head().seq == 0
 
 
