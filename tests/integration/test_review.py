@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,64 +122,3 @@ def test_live__single_pair_and_help(page: Page, ws: Path, serve: Callable[..., S
     page.get_by_role("dialog").wait_for(state="hidden")
     page.keyboard.press("Escape")
     page.locator(".grid").wait_for()
-
-
-def post(url: str, sample_id: int, version: int, *, event: str, reviewer: str) -> httpx.Response:
-    body = {
-        "reviewer": reviewer,
-        "items": [{"sample_id": sample_id, "version": version}],
-        "action": "keep" if version % 2 else "remove",
-        "event_ids": [event],
-    }
-    return httpx.post(f"{url}/api/decisions", json=body, timeout=30)
-
-
-def decide_all(address: dict[str, str], reviewer: str, n: int) -> None:
-    """Make `n` decisions, each until it is saved, whatever happens to the server meanwhile."""
-    version: dict[int, int] = {}
-    for number in range(n):
-        sample_id = number % 9
-        while True:
-            try:
-                answer = post(
-                    address["url"],
-                    sample_id,
-                    version.get(sample_id, 0),
-                    event=f"{reviewer}-{number:06d}",
-                    reviewer=reviewer,
-                )
-            except httpx.TransportError:
-                time.sleep(0.05)
-                continue
-            if answer.status_code == 409:
-                version[sample_id] = answer.json()["conflicts"][0]["version"]
-                continue
-            assert answer.status_code == 200, answer.text
-            version[sample_id] = answer.json()["saved"][0]["version"]
-            break
-
-
-@pytest.mark.slow
-def test_live__eight_reviewers_and_a_server_that_is_killed(
-    ws: Path, serve: Callable[..., Server], commands: Any, table_rows: Any
-) -> None:
-    n = int(os.environ.get("CHAFFINCH_REVIEW_DECISIONS", "40"))
-    server = serve(ws)
-    address = {"url": server.url}
-    port = server.url.rpartition(":")[2]
-    reviewers = [threading.Thread(target=decide_all, args=(address, f"reviewer{k}", n)) for k in range(8)]
-    for thread in reviewers:
-        thread.start()
-    for _ in range(3):
-        time.sleep(1.5)
-        server.kill()
-        server = serve(ws, "--port", port)
-        address["url"] = server.url
-    for thread in reviewers:
-        thread.join(timeout=300)
-    assert not any(thread.is_alive() for thread in reviewers)
-    rows = table_rows("decisions", ws)
-    assert sorted(row["event_id"] for row in rows) == sorted(
-        f"reviewer{k}-{number:06d}" for k in range(8) for number in range(n)
-    )
-    commands.run("audit", "-w", ws)
