@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from starlette.exceptions import HTTPException
 
 from chaffinch.curate.events import Act, Saying
 from chaffinch.errors import ChaffinchError, WorkspaceError
 from chaffinch.pipeline.review_columns import PART_ROWS, n_parts, part_bytes
 from chaffinch.serve.board import Board, Item, Saved, Seen
-from chaffinch.serve.guard import Access, content_policy, guarded, token_reviewer, viewer_of
+from chaffinch.serve.guard import Access, content_policy, guarded, refusal, token_reviewer, viewer_of
 from chaffinch.serve.leases import Held, Leases
 from chaffinch.serve.schema import (
     Change,
@@ -28,6 +30,7 @@ from chaffinch.serve.schema import (
     LeaseHeld,
     Meta,
     News,
+    Refusal,
     SampleId,
     SamplePage,
     SampleRow,
@@ -39,6 +42,8 @@ from chaffinch.serve.team import add_finding_routes, add_team_routes
 
 MAX_LIMIT = 1000
 MAX_DETAILS = 200
+MAX_FAULTS_TOLD = 5
+"""Of a request that was not understood."""
 NEWS_EVERY_S = 0.5
 """How often the server looks for decisions of others."""
 
@@ -46,6 +51,12 @@ Name = Annotated[str, Query(max_length=200)]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
 Ids = Annotated[str, Query(pattern=r"^\d{1,15}(,\d{1,15})*$", max_length=4000)]
 Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT)]
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refusal} for status in (400, 401, 403, 404, 405, 411, 413, 415, 421, 422, 503)
+}
+"""What any route may answer instead: the guard's refusals, what is not there, and what cannot be done."""
 
 
 def create_app(board: Board, *, page: str, access: Access, is_framed: bool = False) -> FastAPI:
@@ -58,10 +69,17 @@ def create_app(board: Board, *, page: str, access: Access, is_framed: bool = Fal
         is_framed: Whether a notebook on this machine may show the page in a frame.
     """
     app = FastAPI(
-        title="chaffinch review", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+        title="chaffinch review",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses=REFUSALS,
     )
     app.middleware("http")(guarded(access, content_policy(page, is_framed=is_framed)))
     app.add_exception_handler(ChaffinchError, _refused)
+    app.add_exception_handler(HTTPException, _not_there)
+    app.add_exception_handler(RequestValidationError, _not_understood)
     _add_data_routes(app, board, page=page, access=access)
     _add_sample_routes(app, board)
     _add_image_routes(app, board)
@@ -81,8 +99,21 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     """
     hint = error.hint if isinstance(error, ChaffinchError) else ""
     what = error.what if isinstance(error, ChaffinchError) else str(error)
-    status = 503 if isinstance(error, WorkspaceError) else 422
-    return JSONResponse({"error": what, "hint": hint}, status_code=status)
+    return refusal(503 if isinstance(error, WorkspaceError) else 422, what, hint=hint)
+
+
+async def _not_there(request: Request, error: Exception) -> JSONResponse:
+    status, what = (
+        (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    )
+    return refusal(status, what)
+
+
+async def _not_understood(request: Request, error: Exception) -> JSONResponse:
+    """Say what is wrong with the parameters or the body, and where."""
+    found = cast(RequestValidationError, error).errors()[:MAX_FAULTS_TOLD]
+    texts = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in found]
+    return refusal(422, "; ".join(texts))
 
 
 def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -> None:

@@ -117,27 +117,27 @@ def guarded(access: Access, policy: str) -> Callable[[Request, Next], Awaitable[
 def _refusal(request: Request, access: Access) -> Response | None:
     host = _host_name(request.headers.get("host", ""))
     if host not in access.hosts:
-        return _refused(421, "this server does not answer to that name")
+        return refusal(421, "this server does not answer to that name")
     origin = request.headers.get("origin")
     if origin is not None and not _is_own_origin(origin, access):
-        return _refused(403, "requests of other pages are refused")
+        return refusal(403, "requests of other pages are refused")
     if request.method not in ("GET", "HEAD"):
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            return _refused(415, "writes are application/json")
+            return refusal(415, "writes are application/json")
         length = request.headers.get("content-length", "")
         if not length.isdecimal():
-            return _refused(411, "writes say how long they are")
+            return refusal(411, "writes say how long they are")
         if int(length) > MAX_BODY_BYTES:
-            return _refused(413, f"writes have at most {MAX_BODY_BYTES:,} bytes")
+            return refusal(413, f"writes have at most {MAX_BODY_BYTES:,} bytes")
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return _refused(403, "requests of other pages are refused")
+            return refusal(403, "requests of other pages are refused")
     if not access.tokens:
         return None
     if request.url.path == "/" and "token" in request.query_params:
         return _with_cookie(request)
     request.state.reviewer = access.reviewer(request)
-    return _refused(401, "a reviewer's token is needed") if request.state.reviewer is None else None
+    return refusal(401, "a reviewer's token is needed") if request.state.reviewer is None else None
 
 
 def _with_cookie(request: Request) -> Response:
@@ -161,5 +161,6 @@ def _is_own_origin(origin: str, access: Access) -> bool:
     return match[1].strip("[]").lower() in access.hosts and int(match[2] or default) == access.port
 
 
-def _refused(status: int, what: str) -> Response:
-    return JSONResponse({"error": what}, status_code=status)
+def refusal(status: int, what: str, *, hint: str = "") -> JSONResponse:
+    """Return the answer to a request that is refused; `serve.schema.Refusal`."""
+    return JSONResponse({"error": what, "hint": hint}, status_code=status)

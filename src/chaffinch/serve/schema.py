@@ -21,6 +21,13 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Refusal(BaseModel):
+    """Why a request was not answered as asked."""
+
+    error: str
+    hint: str = ""
+
+
 class DecisionItem(Wire):
     """One sample of a decision, with the version that was looked at."""
 

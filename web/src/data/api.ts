@@ -119,10 +119,6 @@ export interface Finding {
   readonly source: string;
 }
 
-export interface HTTPValidationError {
-  readonly detail?: readonly ValidationError[];
-}
-
 /** A sample that somebody is looking at. */
 export interface LeaseHeld {
   readonly sample_id: number;
@@ -178,6 +174,12 @@ export interface Partner {
   readonly method: string;
   readonly similarity: number;
   readonly transform: string | null;
+}
+
+/** Why a request was not answered as asked. */
+export interface Refusal {
+  readonly error: string;
+  readonly hint?: string;
 }
 
 /** One reviewer in numbers. */
@@ -249,14 +251,6 @@ export interface TeamOut {
 export interface UndoIn {
   readonly reviewer?: string;
   readonly batch_id: string;
-}
-
-export interface ValidationError {
-  readonly loc: readonly (string | number)[];
-  readonly msg: string;
-  readonly type: string;
-  readonly input?: unknown;
-  readonly ctx?: Readonly<Record<string, unknown>>;
 }
 
 /** What one reviewer, policy or import says. */
