@@ -1,24 +1,31 @@
 // Accepts many findings at once: of one type, in a band of confidence, after a random sample was looked at.
 
-import { useSignal } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
 import { type Band, FREE_BATCH, MIN_AUDIT, openInBand, type Precision, sparingOne } from "../data/audit";
 import type { Action } from "../data/columns";
+import type { Filter } from "../data/rows";
 import type { ReviewState } from "../state";
 
 const SAMPLE = 20;
+
+// What was chosen stays while the random ones are looked at.
+const picked = signal<number | null>(null);
+const low = signal(0.9);
+const high = signal(1);
+const action = signal<Action | "">("");
+const isTrusted = signal(false);
+/** The random ones that are being looked at, and what was shown before them. */
+let looking: { readonly before: Filter; readonly at: Filter } | null = null;
 
 export function Batch({ state }: { state: ReviewState }) {
   void state.decisions.revision.value;
   const { columns } = state;
   const types = columns.meta.issue_types;
   const counts = useMemo(() => topCounts(state), [state, state.rows.value, state.decisions.revision.value]);
-  const chosen = useSignal(Math.max(0, counts.indexOf(Math.max(...counts))));
-  const low = useSignal(0.9);
-  const high = useSignal(1);
-  const action = useSignal<Action | "">("");
-  const isTrusted = useSignal(false);
-  const band: Band = { type: chosen.value, low: low.value, high: high.value };
+  const chosen = picked.value ?? Math.max(0, counts.indexOf(Math.max(...counts)));
+  useEffect(() => comeBack(state), [state]);
+  const band: Band = { type: chosen, low: low.value, high: high.value };
   const said = action.value || usual(types[band.type] ?? "");
   const open = openInBand(columns, state.rows.value, band);
   const rows = said === "remove" ? sparingOne(columns, open) : open;
@@ -32,9 +39,9 @@ export function Batch({ state }: { state: ReviewState }) {
       <p class="soft">Of what the filter shows, images that are not decided yet, by their surest finding.</p>
       <label>
         found{" "}
-        <select value={chosen.value} onChange={(event) => (chosen.value = Number(event.currentTarget.value))}>
+        <select value={chosen} onChange={(event) => (picked.value = Number(event.currentTarget.value))}>
           {types.map((type, place) => (
-            <option key={type} value={place} disabled={counts[place] === 0 && place !== chosen.value}>
+            <option key={type} value={place} disabled={counts[place] === 0 && place !== chosen}>
               {type.replaceAll("_", " ")} ({(counts[place] ?? 0).toLocaleString()})
             </option>
           ))}
@@ -82,7 +89,10 @@ export function Batch({ state }: { state: ReviewState }) {
           type="button"
           data-testid="audit"
           disabled={open.length === 0}
-          onClick={() => lookFirst(state, open, name)}
+          onClick={() => {
+            picked.value = chosen;
+            lookFirst(state, open, name);
+          }}
         >
           look at {Math.min(SAMPLE, open.length)} random ones first
         </button>
@@ -133,9 +143,20 @@ function usual(type: string): Action {
 }
 
 function lookFirst(state: ReviewState, open: readonly number[], name: string): void {
+  const before = state.filter.value;
   const rows = state.audit.draw(open, SAMPLE);
   const ids = rows.map((row) => state.columns.at("sample_id", row));
   state.showList(ids, `random ${name}: keep what is no ${name}, remove or relabel what is`);
+  looking = { before, at: state.filter.value };
+}
+
+/** Goes back from the random ones to all that they were drawn from. */
+function comeBack(state: ReviewState): void {
+  if (looking !== null && looking.at === state.filter.value) {
+    state.filter.value = looking.before;
+    state.refresh();
+  }
+  looking = null;
 }
 
 /** How many undecided rows have each issue type as their surest. */

@@ -73,6 +73,8 @@ interface MemberProps {
 }
 
 function Member({ state, row, detail, isProposed, isLast }: MemberProps) {
+  // A component that reads any signal is drawn again only for those that it reads.
+  void state.decisions.revision.value;
   const { columns } = state;
   const sampleId = columns.at("sample_id", row);
   const action = columns.meta.actions[columns.at("action", row)] ?? "none";

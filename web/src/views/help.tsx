@@ -39,6 +39,10 @@ export function Help({ state, commands, changed, onChange }: Props) {
         state.isHelpOpen.value = false;
       }}
       onKeyDown={(event) => {
+        // The focus leaves a dialog that was closed only with the next drawing: a key until then is for the page.
+        if (!state.isHelpOpen.value) {
+          return;
+        }
         event.stopPropagation();
         if (waiting.value !== null && event.key !== "Shift") {
           event.preventDefault();

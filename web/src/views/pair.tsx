@@ -64,6 +64,7 @@ interface PairProps {
 }
 
 function Tools({ state, detail, partner }: PairProps) {
+  void state.decisions.revision.value;
   const other = state.columns.row(partner.sample_id);
   const isGone = (row: number) => row >= 0 && state.columns.meta.actions[state.columns.at("action", row)] === "remove";
   // Of a pair one stays: the last one that is left cannot be removed here.

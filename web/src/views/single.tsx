@@ -8,6 +8,7 @@ import { resetZoom, Zoom } from "./zoom";
 const AROUND = 12;
 
 export function Single({ state }: { state: ReviewState }) {
+  void state.decisions.revision.value;
   const rows = state.rows.value;
   const cursor = state.cursor.value;
   const row = state.row.value;
