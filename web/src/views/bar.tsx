@@ -16,7 +16,7 @@ const VIEWS: readonly (readonly [View, string])[] = [
   ["batch", "batch"],
 ];
 const ORDERS: readonly (readonly [Order, string])[] = [
-  ["value", "most worth looking at"],
+  ["value", "by worth"],
   ["confidence", "surest first"],
   ["group", "by group"],
   ["name", "by name"],
@@ -138,7 +138,7 @@ function Search({ state }: { state: ReviewState }) {
     <input
       type="search"
       data-testid="search"
-      placeholder="name or label"
+      placeholder="search"
       aria-label="search by name or label"
       onChange={(event) => void search(event.currentTarget.value)}
     />

@@ -130,7 +130,7 @@ function Codes({ state, legend, part, names, entries }: CodesProps) {
   for (const code of wanted ?? []) {
     codes.set(code, codes.get(code) ?? 0);
   }
-  return (
+  return codes.size === 0 ? null : (
     <fieldset class="facet">
       <legend>{legend}</legend>
       {[...codes].map(([code, n]) => (
