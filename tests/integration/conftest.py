@@ -188,7 +188,10 @@ def new_page(browser: Any) -> Iterator[Callable[[], Any]]:
     def is_fault(said: Any) -> bool:
         # A server that stops cuts its stream of news off, and resets what else is under way.
         is_of_stopping = any(word in said.text for word in ("INCOMPLETE_CHUNKED", "ERR_CONNECTION_"))
-        return said.type == "error" and not is_of_stopping
+        # Of a broken file there is no picture; a stale decision is refused, and the page says so.
+        has_no_picture = " 404 " in said.text and re.search("/api/(thumbs|images)/", said.location["url"])
+        is_expected = is_of_stopping or has_no_picture or " 409 " in said.text
+        return said.type == "error" and not is_expected
 
     def opened() -> Any:
         contexts.append(browser.new_context(viewport={"width": 1360, "height": 800}))

@@ -1,0 +1,230 @@
+"""The grid: moving, selecting, deciding, searching and narrowing, with keys alone and with the pointer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def selected(ana: Any) -> set[int]:
+    found = ana.page.locator('.tile[aria-selected="true"]').evaluate_all(
+        "t => t.map(x => x.dataset.sampleId)"
+    )
+    return {int(sample_id) for sample_id in found}
+
+
+def per_line(ana: Any) -> int:
+    tops = ana.page.locator(".tile").evaluate_all("t => t.map(x => Math.round(x.getBoundingClientRect().y))")
+    return tops.count(min(t for t in tops if t >= 0))
+
+
+def test_arrows__move_the_cursor_and_the_focus(ana: Any) -> None:
+    n, line = ana.n_shown(), per_line(ana)
+    ana.at(1)
+    for key, place in [
+        ("ArrowRight", 2),
+        ("ArrowDown", 2 + line),
+        ("ArrowLeft", 1 + line),
+        ("ArrowUp", 1),
+        ("ArrowUp", 1),
+        ("PageDown", 1 + 5 * line),
+        ("PageUp", 1),
+        ("End", n),
+        ("Home", 1),
+    ]:
+        ana.press(key)
+        ana.at(place)
+        ana.until("document.activeElement.classList.contains('cursor')")
+    assert ana.page.locator('.tile[tabindex="0"]').count() == 1, "one tile alone is in the order of Tab"
+    assert ana.page.locator(".tile").first.get_attribute("aria-setsize") == str(n)
+    assert ana.page.evaluate("document.querySelectorAll('*').length") <= 1000
+
+
+def test_selection__by_shift_control_and_group(ana: Any, planted: Any) -> None:
+    first, second, third, fourth = (ana.sample(place) for place in (1, 2, 3, 4))
+    ana.press("Shift+ArrowRight", "Shift+ArrowRight")
+    assert selected(ana) == {first, second, third}
+    ana.page.get_by_text("3 selected").wait_for()
+    ana.press("Shift+ArrowLeft")
+    assert selected(ana) == {first, second}
+    ana.press("Escape")
+    assert selected(ana) == {second}, "what is left is the cursor"
+    ana.page.locator(f'[data-sample-id="{first}"]').click()
+    ana.page.locator(f'[data-sample-id="{fourth}"]').click(modifiers=["Shift"])
+    assert selected(ana) == {first, second, third, fourth}
+    ana.page.locator(f'[data-sample-id="{second}"]').click(modifiers=["Control"])
+    assert selected(ana) == {first, second, third, fourth}, "the cursor stands on what was let go"
+    ana.page.get_by_text("3 selected").wait_for()
+    ana.page.locator(f'[data-sample-id="{third}"]').click()
+    assert selected(ana) == {third}
+
+
+@pytest.mark.parametrize("extend", ["Shift+ArrowDown", "Shift+PageDown", "Shift+End"])
+def test_selection__extends_by_lines_and_pages(ana: Any, extend: str) -> None:
+    line, n = per_line(ana), ana.n_shown()
+    ana.press(extend)
+    wanted = {"Shift+ArrowDown": line + 1, "Shift+PageDown": 5 * line + 1, "Shift+End": n}[extend]
+    ana.page.get_by_text(f"{wanted} selected").wait_for()
+    ana.press({"Shift+ArrowDown": "Shift+ArrowUp"}.get(extend, "Shift+Home"), "Shift+PageUp")
+    ana.page.get_by_text("1 selected").wait_for()
+
+
+def test_group__selected_and_gone_on_from(ana: Any, planted: Any) -> None:
+    ana.page.get_by_label("order").select_option("group")
+    ana.at(1)
+    group = planted.group_of(ana.sample(1))
+    ana.press("a")
+    assert selected(ana) == group and len(group) > 1
+    ana.page.locator(".tile.cursor").focus()
+    ana.press("g")
+    ana.at(1 + len(group))
+    assert planted.group_of(ana.sample(1 + len(group))).isdisjoint(group)
+
+
+def test_decisions__by_keys_with_the_next_image_coming(ana: Any) -> None:
+    samples = [ana.sample(place) for place in (1, 2, 3, 4)]
+    ana.press("k", "x")
+    ana.at(3)
+    ana.says(samples[0], "keep")
+    ana.says(samples[1], "remove")
+    ana.press("1", "0")
+    ana.at(5)
+    pressed = '.info button[aria-pressed="true"]'
+    for back, tag in (("ArrowLeft", "train_test_leak"), ("ArrowLeft", "mislabel_confirmed")):
+        ana.press(back)
+        ana.page.locator(pressed, has_text=tag).wait_for()
+    ana.press("1")
+    ana.press("ArrowLeft")
+    ana.page.locator(pressed).wait_for(state="detached")
+    ana.page.get_by_text("3 decided").wait_for()
+    ana.press("u", "Control+z")
+    ana.page.get_by_text("3 decided").wait_for()
+    ana.press("u")
+    ana.page.get_by_text("2 decided").wait_for()
+    ana.press("End", "b")
+    ana.until("document.querySelector('.tile.cursor')?.dataset.action === 'none'")
+    ana.page.get_by_test_id("saved").get_by_text("saved", exact=True).wait_for()
+
+
+def test_tags__each_digit_is_one(ana: Any) -> None:
+    ana.press("?")
+    ana.page.get_by_label("go on by itself").uncheck()
+    ana.press("Escape", *"1234567890")
+    ana.at(1)
+    pressed = ana.page.locator('.info button[aria-pressed="true"]')
+    ana.until("document.querySelectorAll('.info button[aria-pressed=true]').length === 10")
+    assert pressed.all_inner_texts() == [
+        "mislabel_confirmed", "mislabel_uncertain", "outlier_valid", "outlier_invalid", "duplicate_exact",
+        "duplicate_near", "low_quality_blur", "low_quality_corrupt", "ambiguous_class", "train_test_leak",
+    ]  # fmt: skip
+    ana.press(*"1234567890")
+    pressed.first.wait_for(state="detached")
+
+
+def test_enter__relabels_as_suggested_and_removes_else(ana: Any, planted: Any) -> None:
+    wrong = planted.truth.of_kind("wrong_label")[0]
+    sample_id = planted.ids[wrong.path]
+    ana.go_to(wrong.path)
+    ana.press("Enter")
+    ana.says(sample_id, "relabel")
+    ana.press("u", "r")
+    ana.says(sample_id, "relabel")
+    ana.page.get_by_test_id("search").fill("")
+    blurred = planted.truth.of_kind("blur")[0]
+    ana.page.get_by_test_id("search").fill(blurred.path)
+    ana.press("Enter")
+    ana.page.get_by_test_id("search").blur()
+    ana.see(f'.tile.cursor[data-sample-id="{planted.ids[blurred.path]}"]')
+    ana.press("Enter")
+    ana.says(planted.ids[blurred.path], "remove")
+
+
+def test_batch_of_all__is_taken_back_by_its_toast(ana: Any) -> None:
+    n = ana.n_shown()
+    ana.press("Shift+End", "x")
+    ana.toast(f"remove: {n} images")
+    ana.page.get_by_text(f"{n} decided").wait_for()
+    ana.page.locator(".toast").get_by_role("button", name="undo").click()
+    ana.toast(f"taken back: {n} images")
+    ana.page.get_by_text("0 decided").wait_for()
+    assert ana.page.locator('.tile[data-action="remove"]').count() == 0
+    ana.page.get_by_test_id("saved").get_by_text("saved", exact=True).wait_for()
+
+
+def test_facets__narrow_and_count(ana: Any, planted: Any) -> None:
+    n = ana.n_shown()
+    side = ana.page.get_by_role("navigation", name="filter")
+    blurred = planted.found("blur")
+    line = side.locator("fieldset", has_text="Found").first.locator("label", has_text="blur")
+    assert line.locator(".n").inner_text() == str(len(blurred))
+    line.click()
+    assert ana.n_shown() == len(blurred)
+    in_val = {planted.ids[key] for key in planted.ids if key.startswith("val/")} & blurred
+    side.locator("fieldset", has_text="Split").locator("label", has_text="val").click()
+    assert ana.n_shown() == len(in_val)
+    side.get_by_role("button", name="show all").click()
+    assert ana.n_shown() == n
+    boxed = side.locator("fieldset", has_text="Found in boxes")
+    boxed.locator("label", has_text="outlier").click()
+    assert ana.n_shown() == 1 and ana.sample(1) == planted.id_of("wrong_label")
+    side.get_by_role("button", name="show all").click()
+    ana.press("x")
+    side.locator("label", has_text="not decided").click()
+    assert ana.n_shown() == n - 1
+    side.get_by_role("button", name="show all").click()
+    low = side.get_by_label("lowest confidence")
+    low.focus()
+    ana.press("End")
+    ana.page.get_by_text("at least 1.00").wait_for()
+    assert 0 < ana.n_shown() < n
+    side.get_by_role("button", name="show all").click()
+    label = side.locator("fieldset", has_text="Class").locator("label").first
+    count = int(label.locator(".n").inner_text())
+    label.click()
+    assert ana.n_shown() == count
+    source = side.locator("fieldset", has_text="Source")
+    assert source.count() in (0, 1)
+
+
+def test_search__finds_by_name_and_lets_go(ana: Any, planted: Any) -> None:
+    n = ana.n_shown()
+    wrong = planted.truth.of_kind("wrong_label")[0]
+    ana.press("/")
+    ana.until("document.activeElement.type === 'search'")
+    ana.page.keyboard.type(wrong.path.upper())
+    ana.press("Enter")
+    ana.until("document.querySelectorAll('.tile').length === 1")
+    assert ana.sample(1) == planted.ids[wrong.path]
+    ana.page.get_by_test_id("search").fill("")
+    ana.press("Enter")
+    ana.until(f"document.querySelector('.tile').ariaSetSize === '{n}'")
+
+
+def test_similar__from_a_server_alone(ana: Any, planted: Any) -> None:
+    here = ana.sample(1)
+    ana.press("s")
+    if ana.is_live:
+        ana.toast("similar to this")
+        ana.at(1)
+        assert ana.sample(1) == here, "the image itself comes first"
+        assert ana.n_shown() > 5
+    else:
+        ana.toast("nothing to compare it by")
+
+
+def test_file__what_was_said_is_there_after_a_reload(new_page: Any, planted: Any) -> None:
+    page = new_page()
+    page.goto(planted.page.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    first, second = (
+        page.locator(f'.tile[aria-posinset="{n}"]').get_attribute("data-sample-id") for n in (1, 2)
+    )
+    for key in ("x", "2"):
+        page.keyboard.press(key)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    page.locator(f'[data-sample-id="{first}"][data-action="remove"]').wait_for()
+    page.locator(f'[data-sample-id="{second}"]').click()
+    page.locator('.info button[aria-pressed="true"]', has_text="mislabel_uncertain").wait_for()
+    page.get_by_text("2 decided").wait_for()

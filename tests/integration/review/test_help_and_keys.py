@@ -1,0 +1,79 @@
+"""The list of keys, keys of one's own, and the theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_help__lists_every_key_once(ana: Any) -> None:
+    ana.press("?")
+    lines = ana.page.locator(".keys li")
+    lines.first.wait_for()
+    keys = ana.page.locator(".keys kbd").all_inner_texts()
+    assert len(keys) == len(set(keys)), "no key has two meanings"
+    assert {
+        "k",
+        "x",
+        "r",
+        "Enter",
+        "1",
+        "0",
+        "u",
+        "space",
+        "p",
+        "d",
+        "l",
+        "c",
+        "B",
+        "m",
+        "o",
+        ".",
+        "/",
+        "?",
+    } <= {*keys}
+    assert all(line.strip() for line in ana.page.locator(".keys .says").all_inner_texts())
+    ana.press("?")
+    ana.page.get_by_role("dialog").wait_for(state="hidden")
+    ana.page.get_by_role("button", name="keys", exact=True).click()
+    ana.page.get_by_role("dialog").get_by_role("button", name="close").click()
+    ana.page.get_by_role("dialog").wait_for(state="hidden")
+
+
+def test_keys__of_ones_own_are_kept(ana: Any) -> None:
+    first, second = ana.sample(1), ana.sample(2)
+    ana.press("?")
+    line = ana.page.locator(".keys li").filter(has=ana.page.get_by_text("remove", exact=True))
+    line.get_by_role("button").click()
+    ana.page.get_by_text("press a key").wait_for()
+    ana.press("y")
+    assert line.locator("kbd").all_inner_texts() == ["y"]
+    ana.press("Escape", "x")
+    ana.at(1)
+    ana.press("y")
+    ana.says(first, "remove")
+    ana.page.reload()
+    ana.page.wait_for_selector("html[data-ready]")
+    ana.page.locator(f'[data-sample-id="{second}"]').click()
+    ana.press("y")
+    ana.says(second, "remove")
+    ana.press("?")
+    ana.page.get_by_role("button", name="keys as they came").click()
+    assert line.locator("kbd").all_inner_texts() == ["x"]
+
+
+def test_theme__follows_the_browser(ana: Any) -> None:
+    colours = []
+    for scheme in ("light", "dark"):
+        ana.page.emulate_media(color_scheme=scheme)
+        colours.append(ana.page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+    assert colours == ["rgb(246, 247, 249)", "rgb(20, 22, 26)"]
+
+
+def test_team__is_said_to_need_a_server(ana: Any) -> None:
+    ana.press("t")
+    if ana.is_live:
+        ana.page.get_by_role("heading", name="Agreement", exact=True).wait_for()
+        ana.press("t")
+    else:
+        ana.toast("the team is there on a running server")
+    ana.see(".grid")
