@@ -32,11 +32,7 @@ def review(
     ] = None,
     gold: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="CSV of images whose right verdict is known, shown among the others; remembered.",
-        ),
+        typer.Option(help="CSV of images whose right verdict is known, shown among the others; remembered."),
     ] = None,
     adjudicator: AdjudicatorOption = None,
     static: Annotated[
