@@ -17,7 +17,7 @@ from chaffinch.curate.labels import Labels
 from chaffinch.curate.state import Verdict
 from chaffinch.curate.tagging import ID_COLUMNS
 from chaffinch.curate.where import FindingsQuery, Selected
-from chaffinch.errors import TableError, WorkspaceError
+from chaffinch.errors import TableError, UsageError, WorkspaceError
 from chaffinch.formats.export_table import ExportTable
 from chaffinch.storage.files import write_json
 from chaffinch.storage.folder import WorkspaceFolder
@@ -65,9 +65,12 @@ def remember_gold(root: Path, path: Path) -> dict[str, Right]:
     """Take the gold items of a file in place of those before; a file without rows takes them back.
 
     Raises:
+        UsageError: If there is no such file.
         TableError: If a row cannot be used; nothing is changed then.
         WorkspaceError: If no scan has ended yet.
     """
+    if not path.is_file():
+        raise UsageError("there is no such file of gold items", where=str(path))
     gold = _read(root, path)
     value = {key: {"action": right.action, "label": right.label} for key, right in sorted(gold.items())}
     write_json(root / GOLD, value)

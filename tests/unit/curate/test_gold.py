@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaffinch.curate.gold import GOLD, Right, remember_gold, remembered_gold
-from chaffinch.errors import ChaffinchError, WorkspaceError
+from chaffinch.errors import ChaffinchError, UsageError, WorkspaceError
 
 
 @pytest.fixture
@@ -50,6 +50,8 @@ def test_remember_gold__says_what_is_wrong_and_changes_nothing(ws: Path, text: s
     with pytest.raises(ChaffinchError, match=message):
         remember_gold(ws, ws / "given.csv")
     assert remembered_gold(ws) == before
+    with pytest.raises(UsageError, match="no such file"):
+        remember_gold(ws, ws / "nowhere.csv")
 
 
 def test_remembered_gold__damaged(ws: Path) -> None:
