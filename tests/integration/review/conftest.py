@@ -195,8 +195,7 @@ class Reviewer:
 
     def go_to(self, name: str) -> None:
         """Search for a name, so that the cursor is on the first image that has it."""
-        self.press("/")
-        self.page.keyboard.type(name)
+        self.page.get_by_test_id("search").fill(name)
         self.press("Enter")
         self.page.get_by_test_id("search").blur()
         self.until(f"document.querySelector('.info dl')?.textContent.includes({json.dumps(name)})")
