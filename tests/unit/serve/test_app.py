@@ -76,6 +76,30 @@ def test_images__by_number_alone(client: TestClient, ws: Path) -> None:
         assert client.get(path).status_code in (404, 422), path
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "..%5c..%5cboot.ini",
+        "0%00.png",
+        "/etc/passwd",
+        "0/../0x",
+        "~",
+    ],
+)
+def test_routes__take_no_path(client: TestClient, name: str) -> None:
+    paths = client.get("/api/openapi.json").json()["paths"]
+    numbered = [path for path in paths if "{" in path]
+    assert len(numbered) >= 5
+    for path in numbered:
+        asked = path.partition("{")[0] + name
+        answer = client.get(asked)
+        assert answer.status_code in (404, 422) and "root:" not in answer.text, asked
+    for query in ("/api/search?q=", "/api/details?ids=", "/api/samples?offset=", "/?token="):
+        assert "root:" not in client.get(query + name).text
+
+
 def test_decisions__saved_conflict_undo(client: TestClient, ws: Path) -> None:
     answer = client.post("/api/decisions", json={**DECISION, "batch_id": "batch-0001"})
     assert answer.status_code == 200 and answer.json()["conflicts"] == []
