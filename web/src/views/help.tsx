@@ -55,44 +55,49 @@ export function Help({ state, commands, changed, onChange }: Props) {
         }
       }}
     >
-      <ul class="keys">
-        {commands.map((command) => (
-          <li key={command.id}>
-            <span class="says">{command.says}</span>
-            <button
-              type="button"
-              title="click, then press another key"
-              onClick={() => {
-                waiting.value = command.id;
-              }}
-            >
-              {waiting.value === command.id
-                ? "press a key"
-                : (changed[command.id] ?? command.keys).map((key) => <kbd key={key}>{shown(key)}</kbd>)}
+      {/* Two hundred elements that are not there until somebody asks. */}
+      {isOpen && (
+        <>
+          <ul class="keys">
+            {commands.map((command) => (
+              <li key={command.id}>
+                <span class="says">{command.says}</span>
+                <button
+                  type="button"
+                  title="click, then press another key"
+                  onClick={() => {
+                    waiting.value = command.id;
+                  }}
+                >
+                  {waiting.value === command.id
+                    ? "press a key"
+                    : (changed[command.id] ?? command.keys).map((key) => <kbd key={key}>{shown(key)}</kbd>)}
+                </button>
+              </li>
+            ))}
+          </ul>
+          <p class="soft">
+            Click selects, Shift and click a range, Ctrl and click one more. After a decision the next image comes by
+            itself.{" "}
+            <label>
+              <input
+                type="checkbox"
+                checked={state.autoAdvance.value}
+                onChange={(event) => {
+                  state.autoAdvance.value = event.currentTarget.checked;
+                }}
+              />{" "}
+              go on by itself
+            </label>
+          </p>
+          <form method="dialog" class="actions">
+            <button type="submit">close</button>
+            <button type="button" onClick={() => onChange({})}>
+              keys as they came
             </button>
-          </li>
-        ))}
-      </ul>
-      <p class="soft">
-        Click selects, Shift and click a range, Ctrl and click one more. After a decision the next image comes by
-        itself.{" "}
-        <label>
-          <input
-            type="checkbox"
-            checked={state.autoAdvance.value}
-            onChange={(event) => {
-              state.autoAdvance.value = event.currentTarget.checked;
-            }}
-          />{" "}
-          go on by itself
-        </label>
-      </p>
-      <form method="dialog" class="actions">
-        <button type="submit">close</button>
-        <button type="button" onClick={() => onChange({})}>
-          keys as they came
-        </button>
-      </form>
+          </form>
+        </>
+      )}
     </dialog>
   );
 }
