@@ -212,7 +212,7 @@ def _add_image_routes(app: FastAPI, board: Board) -> None:
 
 def _add_decision_routes(app: FastAPI, board: Board) -> None:
     @app.post("/api/decisions", response_model=SavedOut, responses={409: {"model": SavedOut}})
-    def decide(decision: DecisionIn, request: Request) -> JSONResponse:
+    def decide(decision: DecisionIn, request: Request) -> Response:
         ids: Sequence[str | None] = decision.event_ids or [None] * len(decision.items)
         if len(ids) != len(decision.items):
             raise HTTPException(422, "event_ids and items are of one length")
@@ -231,10 +231,10 @@ def _add_decision_routes(app: FastAPI, board: Board) -> None:
         act = Act(reviewer=viewer_of(request) or decision.reviewer, how=decision.how, **batch)
         return _answer(board.decide(items, saying, act))
 
-    @app.post("/api/undo")
-    def undo(wanted: UndoIn, request: Request) -> SavedOut:
+    @app.post("/api/undo", response_model=SavedOut)
+    def undo(wanted: UndoIn, request: Request) -> Response:
         act = Act(reviewer=viewer_of(request) or wanted.reviewer, how="looked")
-        return _saved(board.undo(wanted.batch_id, act))
+        return _answer(board.undo(wanted.batch_id, act))
 
 
 def _add_news_route(app: FastAPI, board: Board, leases: Leases) -> None:
@@ -246,12 +246,11 @@ def _add_news_route(app: FastAPI, board: Board, leases: Leases) -> None:
         return StreamingResponse(news, media_type="text/event-stream")
 
 
-def _saved(saved: Saved) -> SavedOut:
-    return SavedOut(saved=[_change(s) for s in saved.saved], conflicts=[_change(s) for s in saved.conflicts])
-
-
-def _answer(saved: Saved) -> JSONResponse:
-    return JSONResponse(_saved(saved).model_dump(), status_code=409 if saved.conflicts else 200)
+def _answer(saved: Saved) -> Response:
+    """Return what became of a decision; spelled here, since the framework holds all up for a large one."""
+    told = SavedOut(saved=[_change(s) for s in saved.saved], conflicts=[_change(s) for s in saved.conflicts])
+    status = 409 if saved.conflicts else 200
+    return Response(told.model_dump_json(), status_code=status, media_type="application/json")
 
 
 def _change(seen: Seen) -> Change:
