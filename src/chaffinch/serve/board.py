@@ -42,6 +42,9 @@ MAX_TRIES = 100
 LOOK_WAIT_S = 0.25
 """How long a reader waits for the newest decisions; a large one takes seconds to read."""
 
+LOOK_MOST = 10_000
+"""Events that a reader reads before they are answered, some 0.2 s; of more they see what was before."""
+
 SAID_COLUMNS = ("action", "tags", "n_reviewers", "turn", "version")
 """Columns of the page that hold what people said."""
 
@@ -150,12 +153,17 @@ class Board:
             self._undone_by[event.undo_of].append(event.batch_id)
 
     def look(self) -> None:
-        """Read what was added, but do not wait for somebody who is just reading 200,000 decisions."""
-        if self._lock.acquire(timeout=LOOK_WAIT_S):
-            try:
+        """Read what was added, but wait neither for somebody who reads very many nor to do so oneself."""
+        if not self._lock.acquire(timeout=LOOK_WAIT_S):
+            return
+        try:
+            if self._log.head().seq - self._seq <= LOOK_MOST:
                 self.refresh()
-            finally:
-                self._lock.release()
+            else:
+                # It waits for the lock; of several that were begun the others find nothing left to read.
+                threading.Thread(target=self.refresh, daemon=True).start()
+        finally:
+            self._lock.release()
 
     def _with_gold(self, priority: np.ndarray) -> np.ndarray:
         """Let every reviewer have the gold items, among the first of the queue."""

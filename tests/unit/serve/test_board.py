@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,21 @@ def test_look__does_not_wait_for_a_long_reading(board: Board, ws: Path) -> None:
         assert (board.seq, board.seen(0, None).version) == (0, 0)
         other.submit(board.look).result(timeout=10)
     assert (board.seq, board.seen(0, None).version) == (1, 1)
+
+
+def test_look__leaves_many_new_decisions_to_be_read_behind(
+    board: Board, ws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaffinch.serve.board.LOOK_MOST", 1)
+    second(ws).decide([Item(0, 0), Item(1, 0)], KEEP, Act(reviewer="Bo"))
+    with board._lock:
+        board.look()
+        assert board.seq == 0
+    for _ in range(1000):
+        if board.seq == 2:
+            break
+        time.sleep(0.01)
+    assert (board.seq, board.seen(1, None).version) == (2, 1)
 
 
 def test_seen__counts_what_was_said_since_it_was_asked_for(board: Board) -> None:
