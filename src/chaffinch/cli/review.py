@@ -105,8 +105,7 @@ def _serve(
 
 
 def _write_static(workspace: Path, path: Path) -> None:
-    from chaffinch.pipeline.review_file import write_review_file
-    from chaffinch.serve.run import review_page
+    from chaffinch.pipeline.review_file import review_page, write_review_file
 
     for file, n_images in write_review_file(workspace, path, page=review_page()):
         say(f"{file}: {n_images:,} images")
@@ -114,7 +113,7 @@ def _write_static(workspace: Path, path: Path) -> None:
 
 
 def _collect(workspace: Path, files: list[Path]) -> None:
-    from chaffinch.pipeline.review_file import collect_decisions
+    from chaffinch.pipeline.collect import collect_decisions
 
     for file in files:
         found = collect_decisions(workspace, file)
@@ -123,3 +122,7 @@ def _collect(workspace: Path, files: list[Path]) -> None:
             say(f"  about no image of this workspace: {key}")
         if len(found.unattached) > 5:
             say(f"  and {len(found.unattached) - 5:,} more")
+        for words in found.left[:20]:
+            hint(f"{file} {words}: not saved")
+        if len(found.left) > 20:
+            hint(f"and {len(found.left) - 20:,} more")

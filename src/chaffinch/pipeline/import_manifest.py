@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from chaffinch.curate.events import Act, Saying, check_reviewer
+from chaffinch.curate.exported import is_exported
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.returned import Returned, as_manifest_decision, compare
 from chaffinch.curate.state import NOTHING, SubjectState
 from chaffinch.curate.tagging import current_states
 from chaffinch.curate.where import FindingsQuery, Selected
+from chaffinch.errors import UsageError
 from chaffinch.formats.manifest_csv import ManifestLine, read_manifest
 from chaffinch.pipeline.linking import REASONS, SampleIndex
 from chaffinch.records import Decision
@@ -45,9 +47,16 @@ def import_manifest(root: Path, path: Path, *, reviewer: str) -> ManifestImport:
         reviewer: Who edited it; rows that name another reviewer than the log does are that person's.
 
     Raises:
+        UsageError: If it is what a review page saved.
         TableError: If it is no manifest, or a row cannot be read; nothing is written then.
         WorkspaceError: If no scan has ended yet.
     """
+    if is_exported(path):
+        raise UsageError(
+            "is what a review page saved, not a manifest",
+            where=str(path),
+            hint=f"chaffinch review --collect {path} -w {root}",
+        )
     reviewer = check_reviewer(reviewer)
     folder = WorkspaceFolder(root)
     generation = folder.published()

@@ -51,15 +51,23 @@ COLUMNS: Mapping[str, str] = {
 ISSUE_NAMES = tuple(ISSUE_TYPES)
 """The place of a type is its bit in the columns `issues` and `box_issues`."""
 
-_ISSUE_COLUMNS = [
-    "sample_id",
-    "object_id",
-    "issue_type",
-    "confidence",
-    "suggested_label",
-    "group_id",
-    "source",
-]
+SAMPLE_ROWS = pa.schema(
+    [
+        pa.field("sample_id", pa.int64()),
+        pa.field("split", pa.string()),
+        pa.field("given_label", pa.string()),
+    ]
+)
+"""What the columns need of each image."""
+ISSUE_ROWS = pa.schema(
+    [
+        pa.field("sample_id", pa.int64()),
+        pa.field("confidence", pa.float32()),
+        pa.field("is_of_box", pa.bool_()),
+        *(pa.field(name, pa.string()) for name in ("issue_type", "suggested_label", "group_id", "source")),
+    ]
+)
+"""What the columns need of each finding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +82,8 @@ class ReviewColumns:
     """Names; the place is the code."""
     sources: list[str]
     """Who found something; the place is the code."""
+    issue_names: Sequence[str] = ISSUE_NAMES
+    """Types of findings; the place is the bit in the column `issues`."""
 
 
 def review_columns(folder: WorkspaceFolder, generation: Generation) -> ReviewColumns:
@@ -83,8 +93,26 @@ def review_columns(folder: WorkspaceFolder, generation: Generation) -> ReviewCol
 
     Cost: some 60 bytes an image, and 60 bytes an issue while reading.
     """
-    samples = _samples(folder, generation)
-    issues = _issues(folder, generation, n_samples=generation.n_samples)
+    columns = folded_columns(
+        _samples(folder, generation), _issue_rows(folder, generation), n_samples=generation.n_samples
+    )
+    ids = columns.values["sample_id"]
+    columns.values["x"], columns.values["y"] = (axis[ids] for axis in _places(folder, generation))
+    return columns
+
+
+def folded_columns(
+    samples: pa.Table, issue_rows: pa.Table, *, n_samples: int, issue_names: Sequence[str] = ISSUE_NAMES
+) -> ReviewColumns:
+    """Return the columns of some images; none of them is on the map.
+
+    Args:
+        samples: `SAMPLE_ROWS`, by `sample_id`.
+        issue_rows: `ISSUE_ROWS`, of these and other images.
+        n_samples: Above every sample id.
+        issue_names: At most 32; every issue's type is one of them.
+    """
+    issues = _folded(issue_rows, issue_names, n_samples=n_samples)
     labels, classes = _codes(samples.column("given_label"), NO_CLASS)
     splits, split_names = _codes(samples.column("split"), 0)
     known = {name: code for code, name in enumerate(classes)}
@@ -105,8 +133,8 @@ def review_columns(folder: WorkspaceFolder, generation: Generation) -> ReviewCol
         "group": issues.group[ids],
     }
     values["priority"] = priority(values, np.maximum(issues.confidence, issues.box_confidence)[ids])
-    values["x"], values["y"] = (axis[ids] for axis in _places(folder, generation))
-    return ReviewColumns(values, list(known), split_names, issues.sources)
+    values["x"], values["y"] = (np.full(len(ids), NO_PLACE, dtype=np.uint16) for _ in range(2))
+    return ReviewColumns(values, list(known), split_names, issues.sources, issue_names)
 
 
 def _places(folder: WorkspaceFolder, generation: Generation) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +154,7 @@ def _samples(folder: WorkspaceFolder, generation: Generation) -> pa.Table:
         generation, "samples", columns=["sample_id", "split", "given_label", "outcome"]
     ):
         kept = batch.filter(pc.not_equal(batch.column("outcome"), "missing"))
-        batches.append(kept.select(["sample_id", "split", "given_label"]))
+        batches.append(kept.select(SAMPLE_ROWS.names))
     return pa.Table.from_batches(batches)
 
 
@@ -158,10 +186,9 @@ class _Issues:
     sources: list[str]
 
 
-def _issues(folder: WorkspaceFolder, generation: Generation, *, n_samples: int) -> _Issues:
-    every = _issue_rows(folder, generation)
+def _folded(every: pa.Table, issue_names: Sequence[str], *, n_samples: int) -> _Issues:
     rows, boxed = (every.filter(pc.equal(every.column("is_of_box"), flag)) for flag in (False, True))
-    ids, sure, types = _subjects(rows)
+    ids, sure, types = _subjects(rows, issue_names)
     suggested, suggestions = _codes(rows.column("suggested_label"), -1)
     sources, source_names = _codes(rows.column("source"), 0)
     groups, _ = _codes(rows.column("group_id"), NO_GROUP)
@@ -175,23 +202,23 @@ def _issues(folder: WorkspaceFolder, generation: Generation, *, n_samples: int) 
     with_label, with_group = order[suggested[order] >= 0], order[groups[order] >= 0]
     label[ids[with_label]], group[ids[with_group]] = suggested[with_label], groups[with_group]
     box_confidence = np.zeros(n_samples, np.float32)
-    np.maximum.at(box_confidence, *_subjects(boxed)[:2])
-    bits, box_bits = (_bits(some, n_samples) for some in (rows, boxed))
+    np.maximum.at(box_confidence, *_subjects(boxed, issue_names)[:2])
+    bits, box_bits = (_bits(some, issue_names, n_samples) for some in (rows, boxed))
     parts = (confidence, top, label, source, group, suggestions, source_names)
     return _Issues(bits, box_bits, box_confidence, *parts)
 
 
-def _subjects(rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _subjects(rows: pa.Table, issue_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the sample, confidence and place of the type of each row."""
     sure = pc.fill_null(rows.column("confidence"), 0.0).to_numpy().astype(np.float32)
     types, names = _codes(rows.column("issue_type"), 0)
-    to_place = np.array([ISSUE_NAMES.index(name) for name in names], dtype=np.uint8)
+    to_place = np.array([issue_names.index(name) for name in names], dtype=np.uint8)
     return rows.column("sample_id").to_numpy(), sure, to_place[types]
 
 
-def _bits(rows: pa.Table, n_samples: int) -> np.ndarray:
+def _bits(rows: pa.Table, issue_names: Sequence[str], n_samples: int) -> np.ndarray:
     """Return the types found of each sample as bits, shape (n_samples,)."""
-    ids, _, types = _subjects(rows)
+    ids, _, types = _subjects(rows, issue_names)
     bits = np.zeros(n_samples, dtype=np.uint32)
     np.bitwise_or.at(bits, ids, np.uint32(1) << types.astype(np.uint32))
     return bits
@@ -199,22 +226,13 @@ def _bits(rows: pa.Table, n_samples: int) -> np.ndarray:
 
 def _issue_rows(folder: WorkspaceFolder, generation: Generation) -> pa.Table:
     """Return the issues of images and boxes of all steps, types that are not ours left out."""
-    schema = pa.schema(
-        [
-            pa.field("sample_id", pa.int64()),
-            pa.field("confidence", pa.float32()),
-            pa.field("is_of_box", pa.bool_()),
-            *(pa.field(n, pa.string()) for n in ("issue_type", "suggested_label", "group_id", "source")),
-        ]
-    )
-    tables = [schema.empty_table()]
+    read = ["object_id", *(name for name in ISSUE_ROWS.names if name != "is_of_box")]
+    tables = [ISSUE_ROWS.empty_table()]
     for name in sorted(generation.tables):
-        for batch in (
-            folder.batches(generation, name, columns=_ISSUE_COLUMNS) if name.startswith("issues/") else ()
-        ):
+        for batch in folder.batches(generation, name, columns=read) if name.startswith("issues/") else ():
             ours = batch.filter(pc.is_in(batch.column("issue_type"), pa.array(ISSUE_NAMES)))
             ours = ours.append_column("is_of_box", pc.is_valid(ours.column("object_id")))
-            tables.append(pa.Table.from_batches([ours]).select(schema.names).cast(schema))
+            tables.append(pa.Table.from_batches([ours]).select(ISSUE_ROWS.names).cast(ISSUE_ROWS))
     return pa.concat_tables(tables)
 
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import Thumbnails
 from chaffinch.pipeline.review_boxes import BoxIndex
-from chaffinch.pipeline.review_columns import ISSUE_NAMES, PART_ROWS, described, review_columns
+from chaffinch.pipeline.review_columns import PART_ROWS, ReviewColumns, described, review_columns
 from chaffinch.pipeline.review_issues import IssueIndex
 from chaffinch.storage.findings import MAP, read_pairs, scopes, sides
 from chaffinch.storage.folder import Generation, WorkspaceFolder
@@ -38,6 +38,8 @@ MAX_PARTNERS = 20
 
 ROWS_PER_BLOCK = 65_536
 """Vectors compared at a time."""
+
+PICTURES_PER_READ = 500
 
 MAX_PAIRS_INDEXED = 2_000_000
 """Pairs kept at hand; of more, those of the surer methods."""
@@ -76,6 +78,29 @@ class Subject:
     """Ids of all its findings, comma between; see `Decision.findings`."""
     suggested_label: str | None
     """Of the surest finding that suggests one."""
+
+
+def dataset_meta(dataset: str, dataset_id: str, columns: ReviewColumns) -> dict[str, Any]:
+    """Return what is said once about a dataset, as a page says it that nobody serves."""
+    return {
+        "dataset": dataset,
+        "dataset_id": dataset_id,
+        "subjects": "samples",
+        "n": len(columns.values["sample_id"]),
+        "part_rows": PART_ROWS,
+        "columns": described(),
+        "classes": columns.classes,
+        "splits": columns.splits,
+        "sources": columns.sources,
+        "issue_types": list(columns.issue_names),
+        "tags": [{"name": tag.name, "description": tag.description} for tag in TAGS.values()],
+        "actions": list(REVIEW_ACTIONS),
+        "reviewer": None,
+        "reviewers": [],
+        "is_live": False,
+        "is_blind": True,
+        "has_map": False,
+    }
 
 
 class ReviewData:
@@ -122,18 +147,7 @@ class ReviewData:
         self, *, reviewer: str | None, reviewers: Sequence[str], is_live: bool, is_blind: bool
     ) -> dict[str, Any]:
         """Return what is said once about the dataset; docs/review.md defines it."""
-        return {
-            "dataset": self.generation.dataset,
-            "dataset_id": self.dataset_id,
-            "n": len(self),
-            "part_rows": PART_ROWS,
-            "columns": described(),
-            "classes": self.columns.classes,
-            "splits": self.columns.splits,
-            "sources": self.columns.sources,
-            "issue_types": list(ISSUE_NAMES),
-            "tags": [{"name": tag.name, "description": tag.description} for tag in TAGS.values()],
-            "actions": list(REVIEW_ACTIONS),
+        return dataset_meta(self.generation.dataset, self.dataset_id, self.columns) | {
             "reviewer": reviewer,
             "reviewers": list(reviewers),
             "is_live": is_live,
@@ -191,6 +205,14 @@ class ReviewData:
             Subject(facts["key"], facts["pixels_digest"] or facts["bytes_digest"], *noted)
             for facts, noted in zip(self.facts(sample_ids), found, strict=True)
         ]
+
+    def pictures(self, sample_ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """Yield some samples and their thumbnails as JPEG; those whose image cannot be read are left out."""
+        for start in range(0, len(sample_ids), PICTURES_PER_READ):
+            some = sample_ids[start : start + PICTURES_PER_READ]
+            with self._reading:
+                found = self.thumbnails.encoded(some)
+            yield from ((i, jpeg) for i, jpeg in zip(some, found, strict=True) if jpeg is not None)
 
     def thumbnail(self, sample_id: int) -> bytes | None:
         """Return the thumbnail of a sample as JPEG; None where its image cannot be read."""

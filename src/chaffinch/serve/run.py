@@ -5,16 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import uvicorn
 
 from chaffinch.curate.gold import remembered_gold
-from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.errors import UsageError
 from chaffinch.pipeline.resolve_choices import remembered
 from chaffinch.pipeline.review_choices import remembered_sharing
 from chaffinch.pipeline.review_data import ReviewData
+from chaffinch.pipeline.review_file import review_page
 from chaffinch.serve.app import create_app
 from chaffinch.serve.board import Board
 from chaffinch.serve.guard import LOOPBACK, Access, new_token
@@ -34,21 +34,6 @@ class ReviewServer:
     """Where it is."""
     links: dict[str, str]
     """By reviewer: the address to open, token included; empty where everybody may come in."""
-
-
-def review_page() -> str:
-    """Return the review page.
-
-    Raises:
-        WorkspaceError: If this installation was made without it.
-    """
-    page = resources.files("chaffinch.serve") / "review.html"
-    try:
-        return page.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise WorkspaceError(
-            "this installation has no review page", hint="in a clone: make web; else: pip install chaffinch"
-        ) from error
 
 
 def review_server(

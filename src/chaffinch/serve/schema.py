@@ -118,6 +118,9 @@ class Meta(BaseModel):
     dataset_id: str = Field(
         description="Tells this dataset's decisions from another's in the browser's storage."
     )
+    subjects: Literal["samples", "manifest"] = Field(
+        description="What is decided about: samples of a workspace, or rows of a manifest that has none."
+    )
     n: int
     part_rows: int
     columns: list[ColumnSpec]

@@ -142,6 +142,8 @@ export interface Meta {
   readonly dataset: string;
   /** Tells this dataset's decisions from another's in the browser's storage. */
   readonly dataset_id: string;
+  /** What is decided about: samples of a workspace, or rows of a manifest that has none. */
+  readonly subjects: "samples" | "manifest";
   readonly n: number;
   readonly part_rows: number;
   readonly columns: readonly ColumnSpec[];

@@ -28,6 +28,7 @@ export function madeMeta(n: number, change: Partial<Meta> = {}): Meta {
   return {
     dataset: "made",
     dataset_id: "made.1",
+    subjects: "samples",
     n,
     part_rows: 131072,
     columns: NAMES.map(([name, dtype]) => ({ name, dtype })),
@@ -111,6 +112,7 @@ export function madeDetail(sample_id: number, change: Partial<Detail> = {}): Det
     image_id: `id-${sample_id}`,
     key: `train/${sample_id}.jpg`,
     image_path: `/data/train/${sample_id}.jpg`,
+    split: "train",
     given_label: "cat",
     width: 100,
     height: 80,

@@ -1,0 +1,90 @@
+"""Decisions of a manifest's page reach the samples that its ids and paths mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaffinch.errors import ChaffinchError, TableError
+from chaffinch.pipeline.collect import collect_decisions
+from chaffinch.pipeline.import_manifest import import_manifest
+from chaffinch.storage.decisions import open_log
+
+Write = Callable[..., Path]
+HEAD = {"format": "chaffinch decisions", "version": 1, "dataset": "d", "reviewer": "Ana"}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(*lines: dict[str, Any], **head: str) -> Path:
+        path = tmp_path / "decisions.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in ({**HEAD, **head}, *lines)))
+        return path
+
+    return written
+
+
+def said(number: int, image_path: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"event-{number:08}",
+        "batch_id": "batch-0000",
+        "key": image_path,
+        "image_id": "",
+        "image_path": image_path,
+        "time_utc": f"2026-11-30T06:00:{number:02}.000Z",
+        "action": "remove",
+        **fields,
+    }
+
+
+def test_collect__manifest_lines_are_linked_and_others_named(
+    make_workspace: Callable[..., Path], write: Write
+) -> None:
+    ws = make_workspace({"cat": 2}, None)
+    path = write(
+        said(1, "elsewhere/data/cat/0001.png", findings=["3.0"]),
+        said(2, "elsewhere/data/dog/9999.png"),
+        subjects="manifest",
+    )
+    found = collect_decisions(ws, path)
+    assert (found.saved, found.already_there, found.unattached) == (1, 0, ())
+    assert found.left == ("row 3, elsewhere/data/dog/9999.png: no sample has this id or path",)
+    (entry,) = open_log(ws).read()
+    decision = entry.decision
+    assert (decision.key, decision.action, decision.reviewer) == ("all/cat/0001.png", "remove", "Ana")
+    assert decision.findings == "" and len(decision.content_digest or "") == 32
+    again = collect_decisions(ws, path)
+    assert (again.saved, again.already_there) == (0, 1)
+
+
+def test_collect__lines_of_a_workspace_keep_their_keys(
+    make_workspace: Callable[..., Path], write: Write
+) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    found = collect_decisions(ws, write(said(1, "all/cat/0000.png"), said(2, "all/gone.png")))
+    assert (found.saved, found.unattached, found.left) == (2, ("all/gone.png",), ())
+
+
+def test_collect__texts_may_hold_any_line_end(make_workspace: Callable[..., Path], write: Write) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    path = write()
+    line = json.dumps(said(1, "all/cat/0000.png", note="a\u2028b\x85c"), ensure_ascii=False)
+    path.write_text(path.read_text() + line + "\n", encoding="utf-8")
+    assert collect_decisions(ws, path).saved == 1
+
+
+def test_collect_and_import__each_names_the_other_for_the_other_file(
+    make_workspace: Callable[..., Path], write: Write, tmp_path: Path
+) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    with pytest.raises(ChaffinchError) as error:
+        import_manifest(ws, write(), reviewer="Ana")
+    assert "chaffinch review --collect" in error.value.hint
+    (tmp_path / "m.csv").write_text("image_id,image_path,user_tags,user_action\n")
+    with pytest.raises(TableError) as error:
+        collect_decisions(ws, tmp_path / "m.csv")
+    assert "chaffinch import manifest" in error.value.hint
