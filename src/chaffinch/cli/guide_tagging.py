@@ -20,7 +20,9 @@ EXAMPLE = """example:
       --output manifests/imagenet1k_tagged_manifest.csv --generate_html
 
 Writes the manifest, <manifest>.events.jsonl (what was decided, by whom) and, with --generate_html,
-review_interface.html beside it. What the page saves comes back with --merge."""
+review_interface.html beside it, the review page for a double click. What its button Export saves comes back
+by the same command with --merge, a file of each reviewer: the manifest is made anew from the export each
+time."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,8 +45,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="TARGET=COLUMN",
         help="which column is which; repeatable",
     )
-    add("--merge", type=Path, action="append", default=[], help="CSV that the review page saved; repeatable")
-    add("--reviewer", default="", help="whose decisions --merge brings, where the file does not say")
+    add(
+        "--merge",
+        type=Path,
+        action="append",
+        default=[],
+        help="decisions that the review page saved, or an edited manifest (CSV); repeatable",
+    )
+    add("--reviewer", default="", help="whose decisions an edited manifest brings, where it does not say")
     return result
 
 

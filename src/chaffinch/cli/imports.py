@@ -155,7 +155,7 @@ def print_import_report(report: ImportReport) -> None:
 
 @import_app.command("manifest")
 def import_manifest(
-    file: Annotated[Path, typer.Argument(help="Edited manifest, or the CSV that a review page saved.")],
+    file: Annotated[Path, typer.Argument(help="Edited manifest, CSV.")],
     *,
     workspace: WorkspaceOption,
     reviewer: Annotated[str, typer.Option("--reviewer", help="Who edited it, where a row does not say.")],

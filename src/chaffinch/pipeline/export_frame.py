@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ NORMALISED = (
 )
 """Columns that every export comes to."""
 
+GROUP = "vl_group_id"
+"""One more of them, which no manifest has: the group of duplicates that a finding is about."""
 
 TEXT = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "object"
 """The type that pandas gives to texts by itself."""
@@ -78,7 +81,7 @@ def read_export_frame(path: Path, *, mapping: Mapping[str, str]) -> ExportFrame:
         return ExportFrame(normal, None)
     cells = {row.number: row.cells for row in table.rows()}
     raw = _raw_frame(table.columns, [cells[item.place] for item, _ in findings])
-    taken = [name for name in raw.columns if name in NORMALISED]
+    taken = [name for name in raw.columns if name in normal.columns]
     return ExportFrame(pd.concat([raw.drop(columns=taken), normal], axis=1), None)
 
 
@@ -131,6 +134,7 @@ def _normalised(findings: Sequence[tuple[ExportedItem, ExportedIssue | None]]) -
         "vl_confidence": pd.Series(confidences, dtype="float64"),
         "vl_suggested_label": _text([None if i is None else i.suggested_label for i in issues]),
         "vl_reason": _text([None if i is None else i.reason for i in issues]),
+        GROUP: _text([None if i is None else i.group_id for i in issues]),
     }
     return pd.DataFrame(columns)
 
@@ -156,13 +160,7 @@ def image_frame(rows: pd.DataFrame) -> pd.DataFrame:
     suggested label that of the surest finding that suggests one. Rows with one id are one image unless their
     paths differ; `image_id` then stands more than once.
     """
-    ranked = rows.loc[:, list(NORMALISED)].assign(_place=range(len(rows)))
-    paths = ranked.groupby("image_id")["image_path"]
-    is_single = paths.transform("nunique") == 1
-    ranked.loc[is_single, "image_path"] = paths.transform("first")[is_single]
-    image = ranked.groupby(["image_id", "image_path"], sort=False, dropna=False).ngroup()
-    ranked = ranked.assign(_image=image)
-    ranked = ranked.sort_values(["vl_confidence", "_place"], ascending=[False, True], na_position="last")
+    ranked = _by_image(rows)
     surest = ranked.drop_duplicates("_image").set_index("_image").sort_index()
     suggesting = ranked.dropna(subset="vl_suggested_label").drop_duplicates("_image").set_index("_image")
     types: dict[int, dict[str, None]] = {}
@@ -172,3 +170,32 @@ def image_frame(rows: pd.DataFrame) -> pd.DataFrame:
     return surest.assign(
         vl_flag_type=joined, vl_suggested_label=suggesting["vl_suggested_label"]
     ).reset_index(drop=True)[list(NORMALISED)]
+
+
+def image_findings(rows: pd.DataFrame) -> dict[tuple[str, str], list[ExportedIssue]]:
+    """Return the findings of each image of `ExportFrame.rows`, surest first, by its id and path as texts.
+
+    Of findings that say the same (a group of duplicates at several thresholds), the surest is returned.
+    """
+    found: dict[tuple[str, str], dict[object, ExportedIssue]] = defaultdict(dict)
+    if not {*NORMALISED, GROUP} <= set(rows.columns):
+        return {}
+    ranked = _by_image(rows).dropna(subset="vl_flag_type")
+    names = ("image_id", "image_path", *NORMALISED[4:], GROUP)
+    for cells in zip(*(ranked[name].tolist() for name in names), strict=True):
+        image_id, path, word, sure, label, reason, group = (None if pd.isna(c) else c for c in cells)
+        issue = ExportedIssue(None, str(word), sure, suggested_label=label, reason=reason, group_id=group)
+        found[str(image_id), path or ""].setdefault((word, label, reason), issue)
+    return {image: list(issues.values()) for image, issues in found.items()}
+
+
+def _by_image(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings, surest first, with the number of the image in `_image`, in order of the export."""
+    columns = [name for name in (*NORMALISED, GROUP) if name in rows.columns]
+    ranked = rows.loc[:, columns].assign(_place=range(len(rows)))
+    paths = ranked.groupby("image_id")["image_path"]
+    is_single = paths.transform("nunique") == 1
+    ranked.loc[is_single, "image_path"] = paths.transform("first")[is_single]
+    image = ranked.groupby(["image_id", "image_path"], sort=False, dropna=False).ngroup()
+    ranked = ranked.assign(_image=image)
+    return ranked.sort_values(["vl_confidence", "_place"], ascending=[False, True], na_position="last")

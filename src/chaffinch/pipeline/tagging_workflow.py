@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import math
-import shutil
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,12 +20,12 @@ from typing import Any, ClassVar, cast
 import pandas as pd
 
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked
+from chaffinch.curate.exported import is_exported
 from chaffinch.curate.returned import Returned, compare
 from chaffinch.curate.state import SubjectState, fold
 from chaffinch.errors import UsageError
 from chaffinch.formats.manifest_csv import (
     COLUMNS,
-    NOTHING_DECIDED,
     UNDECIDED,
     ManifestDecision,
     as_decision,
@@ -34,7 +33,8 @@ from chaffinch.formats.manifest_csv import (
     write_manifest,
 )
 from chaffinch.identity import is_canonical_int
-from chaffinch.pipeline.export_frame import image_frame, read_export_frame
+from chaffinch.pipeline.export_frame import image_findings, image_frame, read_export_frame
+from chaffinch.pipeline.manifest_decisions import keep_decided, linked_decisions
 from chaffinch.records import Decision, LoggedDecision
 from chaffinch.storage.files import atomic_path
 from chaffinch.taxonomy import TAGS, Action
@@ -159,17 +159,29 @@ class VLTaggingWorkflow:
         return self._decide(dict.fromkeys(rows, saying), reviewer_name)
 
     def add_decisions_from(self, path: str | Path, reviewer_name: str = "") -> list[Returned]:
-        """Take over the decisions of an edited manifest, or of the CSV that the review page saves.
+        """Take over the decisions that the review page saved, or those of an edited manifest.
 
-        Rows that nobody edited bring nothing, and nothing is overwritten.
+        Of an edited manifest, rows that nobody edited bring nothing, and nothing is overwritten. Decisions of
+        the page carry ids: those that were taken over before bring nothing, and of several about one image
+        the newest counts.
 
         Args:
-            path: The CSV.
-            reviewer_name: Whose decisions they are, where a row does not say.
+            path: The page's JSON lines, or the manifest's CSV.
+            reviewer_name: Whose decisions they are, where a row of a manifest does not say; the page's file
+                does.
 
         Returns:
             The rows that could not be taken, each with its reason.
+
+        Raises:
+            TableError: If a row cannot be read, or the page is of another dataset; nothing is taken then.
         """
+        if is_exported(Path(path)):
+            decisions, unknown = linked_decisions(Path(path), self._keys(), dataset=self.dataset_name)
+            taken = {event.event_id for event in self.events}
+            new = {d.event_id: d for d in decisions if d.event_id not in taken}
+            self._record(new.values())
+            return unknown
         places = {key: row for row, key in enumerate(self._keys())}
         by_reviewer: dict[str, dict[int, Saying]] = defaultdict(dict)
         left: list[Returned] = []
@@ -190,25 +202,34 @@ class VLTaggingWorkflow:
     def _decide(self, sayings: Mapping[int, Saying], reviewer: str) -> int:
         """Make one event for each image named by its row, and show the result."""
         act = Act(reviewer=check_reviewer(reviewer))
-        suggested = self.tagged_data["vl_suggested_label"].tolist()
-        names, keys = self._keys(), defaultdict[str, list[int]](list)
+        names = self._keys()
+        by_key: dict[str, Saying] = {}
         for row, saying in sayings.items():
-            keys[names[row]].append(row)
-            if len(keys[names[row]]) == 1:
-                event = act.event(len(keys), names[row], self._completed(saying, suggested[row]))
-                self.events.append(event)
-                self._logged[event.key].append(LoggedDecision(len(self.events), event, "", ""))
-        states = fold(entry for key in keys for entry in self._logged[key])
-        self._show({row: states[key] for key, rows in keys.items() for row in rows})
-        return len(keys)
+            by_key.setdefault(names[row], saying)
+        self._record(act.event(n, key, said) for n, (key, said) in enumerate(by_key.items(), start=1))
+        return len(by_key)
 
-    def _completed(self, saying: Saying, suggestion: object) -> Saying:
-        if saying.action != "relabel" or saying.new_label is not None or not isinstance(suggestion, str):
-            return saying
+    def _record(self, events: Iterable[Decision]) -> None:
+        """Add events under the manifest's keys, and show the result in its rows."""
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, key in enumerate(self._keys()):
+            rows[key].append(row)
+        suggested = self.tagged_data["vl_suggested_label"].tolist()
+        touched: dict[str, None] = {}
+        for event in events:
+            self.events.append(self._completed(event, suggested[rows[event.key][0]]))
+            self._logged[event.key].append(LoggedDecision(len(self.events), self.events[-1], "", ""))
+            touched[event.key] = None
+        states = fold(entry for key in touched for entry in self._logged[key])
+        self._show({row: states[key] for key in touched for row in rows[key]})
+
+    def _completed(self, event: Decision, suggestion: object) -> Decision:
+        if event.action != "relabel" or event.new_label is not None or not isinstance(suggestion, str):
+            return event
         # A name among whole-number labels would turn the column of labels into texts.
         if not suggestion or (self._has_whole_labels() and not is_canonical_int(suggestion)):
-            return saying
-        return replace(saying, new_label=suggestion)
+            return event
+        return replace(event, new_label=suggestion)
 
     def _has_whole_labels(self) -> bool:
         return _is_integer_labelled(self.tagged_data["label"])
@@ -297,43 +318,32 @@ class VLTaggingWorkflow:
             yield json.dumps(fields, ensure_ascii=False) + "\n"
 
     def generate_review_html(self, output_path: str | Path, n_per_page: int = 50) -> list[Path]:
-        """Write a page on which people look at the flagged images and decide; return its files.
+        """Write the review page of the flagged images, for a double click; return its files.
 
         Pictures are inside where the image files are at hand. Above 5,000 images there are numbered files.
+        What people decide there comes back by `add_decisions_from`.
 
         Args:
             output_path: The HTML file. A page of another dataset there is kept: this one's name is added.
-            n_per_page: Images shown at a time.
+            n_per_page: Without effect: the page scrolls through all images. It was how many it showed.
         """
-        from chaffinch.pipeline.review_page import write_review_page
+        from chaffinch.pipeline.manifest_page import write_manifest_page
+        from chaffinch.pipeline.review_file import review_page
 
         self._check_manifest()
-        return write_review_page(
+        return write_manifest_page(
             Path(output_path).expanduser(),
-            list(self._texts()),
+            zip(self._keys(), self._texts(), strict=True),
+            findings=image_findings(self.vl_data),
             dataset=self.dataset_name,
             roots=(Path(), self.vl_export_path.parent),
-            n_per_page=n_per_page,
+            page=review_page(),
         )
 
 
 def events_path(manifest: Path) -> Path:
     """Return where the events of a manifest stand: ``<manifest without .csv>.events.jsonl``."""
     return manifest.with_name(f"{manifest.stem}.events.jsonl")
-
-
-def keep_decided(path: Path, rows: Sequence[Mapping[str, str]]) -> Path | None:
-    """Copy a manifest aside that holds decisions which `rows` lack; return the copy, if any."""
-    new = {(row["image_id"], row["image_path"]): as_decision(row) for row in rows}
-    decided = (line for line in read_manifest(path) if line.decision != NOTHING_DECIDED)
-    if all(new.get((line.image_id, line.image_path)) == line.decision for line in decided):
-        return None
-    number = 1
-    while (copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
-        number += 1
-    shutil.copy2(path, copy)
-    warnings.warn(f"{path} held other decisions; it was kept as {copy}", stacklevel=3)
-    return copy
 
 
 def _adopting(create: Callable[..., pd.DataFrame | None]) -> Callable[..., pd.DataFrame]:

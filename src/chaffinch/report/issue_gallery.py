@@ -2,7 +2,7 @@
 
 Pictures where people would rather look than read: a mislabel beside the images that look like it, a copy
 beside what it copies, an outlier beside the nearest there is. Nothing in the page loads or runs, and every
-text from a file is escaped. It shows and asks nothing; deciding is what the review gallery is for.
+text from a file is escaped. It shows and asks nothing; deciding is what the review page is for.
 """
 
 from __future__ import annotations

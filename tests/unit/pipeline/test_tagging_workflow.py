@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from chaffinch.errors import ChaffinchError, TableError, UsageError
+from chaffinch.pipeline.export_frame import image_findings
 from chaffinch.pipeline.tagging_workflow import VLTaggingWorkflow
 
 ROOT = Path(__file__).parents[3]
@@ -179,6 +180,97 @@ def test_add_decisions_from__takes_what_was_edited(tmp_path: Path) -> None:
     assert len(workflow.events) == 1
     assert len(workflow.add_decisions_from(tmp_path / "edited.csv", "Ana")) == 1
     assert len(workflow.events) == 1
+
+
+HEAD = {
+    "format": "chaffinch decisions",
+    "version": 1,
+    "dataset": "d",
+    "subjects": "manifest",
+    "reviewer": "Saeed",
+}
+
+
+def saved_page(path: Path, *lines: dict[str, Any], **head: str) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in ({**HEAD, **head}, *lines)))
+    return path
+
+
+def said(number: int, key: str, action: str = "remove", **fields: Any) -> dict[str, Any]:
+    time = f"2026-11-30T06:00:{number:02}.000Z"
+    ids = {"event_id": f"event-{number:08}", "batch_id": f"batch-{number:08}"}
+    return {**ids, "key": key, "time_utc": time, "action": action, **fields}
+
+
+def test_add_decisions_from__takes_what_the_page_saved_once(tmp_path: Path) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", EXPORT)
+    workflow.create_tagging_manifest()
+    page = saved_page(
+        tmp_path / "d.jsonl",
+        said(1, "data/train/3/0.jpg", "relabel", tags_added=["mislabel_confirmed"]),
+        said(2, "data/train/3/1.jpg"),
+        said(3, "data/train/3/1.jpg", "none", undo_of="batch-00000002"),
+        said(4, "data/val/4/3.jpg", "keep", note="edge"),
+        said(5, "elsewhere.jpg"),
+    )
+    left = workflow.add_decisions_from(page)
+    assert [(r.line.row, r.kind, r.reason) for r in left] == [
+        (6, "refused", "the manifest has no such image")
+    ]
+    # Whoever merges an older file of the same page afterwards brings nothing new.
+    assert len(workflow.add_decisions_from(page, "somebody else")) == 1
+    assert [event.event_id for event in workflow.events] == [f"event-{n:08}" for n in (1, 2, 3, 4)]
+    manifest = workflow.tagged_data
+    assert manifest["user_action"].tolist() == ["relabel", "none", "none", "keep", "none", "none"]
+    assert manifest["reviewer_name"].tolist() == ["Saeed", "", "", "Saeed", "", ""]
+    assert manifest["new_label"].tolist() == [5, 3, 4, 4, 5, 5], "a relabel takes the suggestion"
+    assert manifest["notes"].tolist()[3] == "edge"
+
+
+def test_add_decisions_from__the_page_of_a_workspace_by_path(tmp_path: Path) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", EXPORT)
+    workflow.create_tagging_manifest()
+    line = said(1, "train/3/0.jpg", image_path="data/train/3/0.jpg", image_id="0")
+    page = saved_page(tmp_path / "d.jsonl", line, subjects="samples", dataset="other")
+    assert workflow.add_decisions_from(page) == []
+    assert workflow.tagged_data["user_action"].tolist()[0] == "remove"
+
+
+@pytest.mark.parametrize(
+    ("line", "head", "message"),
+    [
+        ({}, {"dataset": "other"}, r"row 1.*about the dataset 'other', not about 'd'"),
+        ({"event_id": "?"}, {}, "row 3.*event_id.*is no id"),
+        ({"tags_added": ["keep"]}, {}, "row 3.*contradicts"),
+        ({}, {"reviewer": " "}, "name of who makes it"),
+    ],
+)
+def test_add_decisions_from__a_wrong_line_is_named_and_nothing_taken(
+    tmp_path: Path, line: dict[str, Any], head: dict[str, str], message: str
+) -> None:
+    workflow = workflow_of(tmp_path / "e.csv", EXPORT)
+    workflow.create_tagging_manifest()
+    good = said(1, "data/train/3/0.jpg")
+    page = saved_page(tmp_path / "d.jsonl", good, said(2, "data/train/3/1.jpg") | line, **head)
+    with pytest.raises(ChaffinchError, match=message):
+        workflow.add_decisions_from(page)
+    assert workflow.events == []
+    assert set(workflow.tagged_data["user_action"]) == {"none"}
+
+
+def test_image_findings__each_with_its_words_the_same_once(tmp_path: Path) -> None:
+    text = (
+        "image_id,image_path,issue_type,confidence,suggested_label,reason,group_id\n"
+        "1,a.jpg,duplicate,0.9,,,wide\n1,,duplicate,0.95,,,narrow\n1,a.jpg,blur,0.99,,soft,\n"
+        "2,b.jpg,,,,,\n"
+    )
+    workflow = workflow_of(tmp_path / "e.csv", text)
+    found = image_findings(workflow.vl_data)
+    assert list(found) == [("1", "a.jpg")]
+    assert [(i.written_type, i.confidence, i.reason, i.group_id) for i in found["1", "a.jpg"]] == [
+        ("blur", 0.99, "soft", None),
+        ("duplicate", 0.95, None, "narrow"),
+    ]
 
 
 def test_export_manifest__keeps_a_file_that_holds_other_decisions(tmp_path: Path) -> None:
