@@ -23,9 +23,9 @@ from chaffinch.demo.build import IMAGES_FOLDER, build_demo_dataset
 from chaffinch.demo.truth import DemoTruth
 from chaffinch.pipeline.find import find
 from chaffinch.pipeline.import_export import import_exports
-from chaffinch.pipeline.review_file import write_review_file
+from chaffinch.pipeline.review_file import review_page, write_review_file
 from chaffinch.pipeline.scan import SourceSpec, scan
-from chaffinch.serve.run import review_page, review_server
+from chaffinch.serve.run import review_server
 from chaffinch.settings import DEFAULT_EMBEDDER, ScanSettings
 from chaffinch.storage.export import read_exported
 

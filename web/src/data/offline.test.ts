@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { madeColumns, madePage, madeStorage } from "../testing/made";
+import { madeColumns, madeDetail, madePage, madeStorage } from "../testing/made";
 import { Columns } from "./columns";
 import { Decisions } from "./decisions";
 import { isKept, OfflineSource } from "./offline";
@@ -50,8 +50,14 @@ test("the export is a head and one line an event, undos with ids of their own", 
   const batch = decisions.decide([0, 1], { action: "remove" });
   decisions.undo();
   await wait();
-  const [head, ...events] = lines(source.exported("Ada"));
-  expect(head).toEqual({ format: "chaffinch decisions", version: 1, dataset: "made", reviewer: "Ada" });
+  const [head, ...events] = lines(await source.exported("Ada"));
+  expect(head).toEqual({
+    format: "chaffinch decisions",
+    version: 1,
+    dataset: "made",
+    subjects: "samples",
+    reviewer: "Ada",
+  });
   expect(events).toHaveLength(4);
   expect(events[0]).toMatchObject({ key: "train/10.jpg", content_digest: "d10", action: "remove", undo_of: null });
   expect(events.slice(2).map((event) => event.undo_of)).toEqual([batch, batch]);
@@ -65,7 +71,7 @@ test("two windows of one page lose nothing of each other", async () => {
   two.decisions.decide([1], { action: "keep" });
   one.decisions.decide([2], { action: "keep" });
   await wait();
-  expect(lines(two.source.exported("Ada"))).toHaveLength(4);
+  expect(lines(await two.source.exported("Ada"))).toHaveLength(4);
   expect([...(await opened()).columns.column("action")]).toEqual([2, 1, 1]);
 });
 
@@ -75,7 +81,25 @@ test("a full storage is told, and the export still holds everything", async () =
   decisions.decide([0], { action: "keep" });
   await wait();
   expect(isKept.value).toBe(false);
-  expect(lines(source.exported("Ada"))).toHaveLength(2);
+  expect(lines(await source.exported("Ada"))).toHaveLength(2);
+});
+
+test("what was decided on an earlier page is exported, whichever images this page shows", async () => {
+  const first = await opened();
+  first.decisions.decide([0], { action: "remove" });
+  await wait();
+  const later = new OfflineSource({ ...madePage(madeColumns([])), meta: { ...page.meta, n: 0 } });
+  const [, event] = lines(await later.exported("Ada"));
+  expect(event).toMatchObject({ key: "train/10.jpg", image_id: "id-10", image_path: "/data/train/10.jpg", split: "train" });
+});
+
+test("in place of a picture that is not there stands the end of its name, in letters that XML can hold", () => {
+  const detail = madeDetail(10, { image_path: "a/\u202egpj<\u0001> of a name that is far too long for it.jpg" });
+  const source = new OfflineSource({ ...page, details: [detail] });
+  const svg = decodeURIComponent(source.thumbUrl(10));
+  expect(svg).toContain(">\u2026ar too long for it.jpg</text>");
+  const short = new OfflineSource({ ...page, details: [{ ...detail, image_path: "a/\u202e<\u0001\ud800.jpg" }] });
+  expect(decodeURIComponent(short.thumbUrl(10))).toContain(">\u00b7\u00b7\u00b7\u00b7.jpg</text>");
 });
 
 test("search looks at path, id and label, whatever the case", async () => {

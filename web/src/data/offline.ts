@@ -1,10 +1,11 @@
 // The data inside the page itself: one file, opened by a double click. Decisions stay in this browser until they
-// are exported; `chaffinch review --collect` takes the export.
+// are exported; `chaffinch review --collect` takes the export, or `vl_tagging_workflow.py --merge`.
 
 import { signal } from "@preact/signals";
 import type { DisputesOut } from "./api";
 import { type Columns, type Meta, TURN } from "./columns";
 import { after, newId } from "./decisions";
+import { Overflow } from "./overflow";
 import type { Act, Detail, Saved, Source } from "./source";
 
 /** What the page carries in its script element `data`. */
@@ -21,18 +22,32 @@ export interface PageData {
 interface StoredAct {
   readonly act: Act;
   readonly undo_of: string | null;
+  /** What was decided about, by item of the act: a later page with the same name may not show these images. */
+  readonly subjects: readonly Subject[];
+}
+
+/** What the export says of an image. */
+interface Subject {
+  readonly key: string;
+  readonly image_id: string;
+  readonly image_path: string;
+  readonly split: string;
+  readonly content_digest: string | null;
+  readonly findings: readonly string[];
 }
 
 /** Whether everything decided is kept in the browser; false after it refused to store any more. */
 export const isKept = signal(true);
 
-const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
+/** Characters of a file's name that fit into the place of its picture. */
+const NAME_SHOWN = 23;
 
 export class OfflineSource implements Source {
   readonly meta: Meta;
   private readonly byId: Map<number, number>;
   private readonly byKey: Map<string, number>;
   private readonly acts: StoredAct[];
+  private readonly overflow: Overflow<StoredAct>;
   private nextEntry = 0;
 
   constructor(private readonly page: PageData) {
@@ -40,6 +55,7 @@ export class OfflineSource implements Source {
     this.byId = new Map(page.details.map((detail, row) => [detail.sample_id, row]));
     this.byKey = new Map(page.details.map((detail) => [detail.key, detail.sample_id]));
     this.acts = stored(page.meta.dataset_id);
+    this.overflow = new Overflow(`chaffinch.decisions.${page.meta.dataset_id}`);
     isKept.value = true;
   }
 
@@ -47,6 +63,8 @@ export class OfflineSource implements Source {
     for (const part of this.page.columns) {
       columns.addPart(decoded(part));
     }
+    this.acts.push(...(await this.overflow.all()));
+    this.acts.sort(byTime);
     const undone = new Set(this.acts.map((entry) => entry.undo_of));
     for (const { act, undo_of } of this.acts) {
       if (undo_of === null && !undone.has(act.batch_id)) {
@@ -62,11 +80,18 @@ export class OfflineSource implements Source {
 
   thumbUrl(sampleId: number): string {
     const thumb = this.page.thumbs[sampleId];
-    return thumb === undefined ? NO_PICTURE : `data:image/jpeg;base64,${thumb}`;
+    return thumb === undefined ? this.placeholder(sampleId) : `data:image/jpeg;base64,${thumb}`;
   }
 
   imageUrl(sampleId: number): string {
     return this.thumbUrl(sampleId);
+  }
+
+  /** A picture that says there is none, and of which file. */
+  private placeholder(sampleId: number): string {
+    const path = this.page.details[this.byId.get(sampleId) ?? -1]?.image_path ?? "";
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    return noPicture(name.length > NAME_SHOWN ? `\u2026${name.slice(1 - NAME_SHOWN)}` : name);
   }
 
   async search(text: string): Promise<readonly number[]> {
@@ -93,7 +118,7 @@ export class OfflineSource implements Source {
   }
 
   async save(act: Act): Promise<Saved> {
-    this.keep({ act, undo_of: null });
+    await this.keep({ act, undo_of: null, subjects: this.subjects(act) });
     return {
       kind: "saved",
       items: act.items.map(({ sample_id, version }) => ({ sample_id, version: version + 1 })),
@@ -105,7 +130,7 @@ export class OfflineSource implements Source {
     if (taken !== undefined) {
       const items = taken.act.items.map((item) => ({ ...item, event_id: newId() }));
       const act = { ...taken.act, batch_id: newId(), items, time_utc: new Date().toISOString() };
-      this.keep({ act, undo_of: batchId });
+      await this.keep({ act, undo_of: batchId, subjects: taken.subjects });
     }
     return { kind: "saved", items: [] };
   }
@@ -117,40 +142,28 @@ export class OfflineSource implements Source {
   }
 
   /** The decisions as the file that `review --collect` reads: one JSON object a line, a head first. */
-  exported(reviewer: string): string {
-    const head = { format: "chaffinch decisions", version: 1, dataset: this.meta.dataset, reviewer };
-    const lines = this.everything().flatMap((entry) => this.lines(entry));
+  async exported(reviewer: string): Promise<string> {
+    const { dataset, subjects } = this.meta;
+    const head = { format: "chaffinch decisions", version: 1, dataset, subjects, reviewer };
+    const lines = (await this.everything()).flatMap(exportedLines);
     return [head, ...lines].map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 
   /** All acts: what is stored, which another window of this page may have added to, and what could not be. */
-  private everything(): StoredAct[] {
-    const entries = [...stored(this.meta.dataset_id), ...this.acts];
-    return [...new Map(entries.map((entry) => [entry.act.batch_id, entry])).values()];
+  private async everything(): Promise<StoredAct[]> {
+    const entries = [...stored(this.meta.dataset_id), ...(await this.overflow.all()), ...this.acts];
+    return [...new Map(entries.map((entry) => [entry.act.batch_id, entry])).values()].sort(byTime);
   }
 
-  private lines({ act, undo_of }: StoredAct): object[] {
+  private subjects(act: Act): Subject[] {
     return act.items.map((item) => {
-      const detail = this.page.details[this.byId.get(item.sample_id) ?? -1];
-      return {
-        event_id: item.event_id,
-        batch_id: act.batch_id,
-        key: detail?.key,
-        content_digest: detail?.content_digest ?? null,
-        findings: (detail?.findings ?? []).map((finding) => finding.finding_id),
-        time_utc: act.time_utc,
-        how: act.how,
-        tags_added: act.tags_added,
-        tags_removed: act.tags_removed,
-        action: act.action,
-        new_label: act.new_label,
-        note: act.note,
-        undo_of,
-      };
+      const row = this.byId.get(item.sample_id);
+      const { key, image_id, image_path, split, content_digest, findings } = this.page.details[row ?? -1] as Detail;
+      return { key, image_id, image_path, split, content_digest, findings: findings.map((found) => found.finding_id) };
     });
   }
 
-  private keep(entry: StoredAct): void {
+  private async keep(entry: StoredAct): Promise<void> {
     this.acts.push(entry);
     try {
       // One entry an act: writing all of them again with every key press would grow slow. A place that is
@@ -160,10 +173,51 @@ export class OfflineSource implements Source {
       }
       localStorage.setItem(entryKey(this.meta.dataset_id, this.nextEntry), JSON.stringify(entry));
     } catch {
-      // The quota is used up: the page goes on and says so until it is closed; the export holds everything.
+      await this.keepElsewhere(entry);
+    }
+  }
+
+  /** Keeps what the first storage has no more room for. */
+  private async keepElsewhere(entry: StoredAct): Promise<void> {
+    try {
+      await this.overflow.add(entry);
+    } catch {
+      // Nothing is left: the page goes on and says so until it is closed; the export holds everything.
       isKept.value = false;
     }
   }
+}
+
+/** The lines of the export that one act makes. */
+function exportedLines({ act, undo_of, subjects }: StoredAct): object[] {
+  return act.items.map((item, place) => ({
+    event_id: item.event_id,
+    batch_id: act.batch_id,
+    ...subjects[place],
+    time_utc: act.time_utc,
+    how: act.how,
+    tags_added: act.tags_added,
+    tags_removed: act.tags_removed,
+    action: act.action,
+    new_label: act.new_label,
+    note: act.note,
+    undo_of,
+  }));
+}
+
+/** Orders acts as the log does: both storages, and all windows, count as one. */
+function byTime(one: StoredAct, other: StoredAct): number {
+  return one.act.time_utc.localeCompare(other.act.time_utc);
+}
+
+function noPicture(name: string): string {
+  // Control characters cannot stand in XML, and marks that turn the writing direction would hide a name's end.
+  const shown = name.replace(/[\p{C}&<>]/gu, "\u00b7");
+  const text = (y: number, words: string) => `<text x="80" y="${y}">${words}</text>`;
+  const dark = "@media(prefers-color-scheme:dark){text{fill:#a8acb3}}";
+  const style = `text{font:11px sans-serif;fill:#5b6068;text-anchor:middle}${dark}`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="160" height="120"><style>${style}</style>`;
+  return `data:image/svg+xml,${encodeURIComponent(`${svg}${text(56, "no picture here")}${text(74, shown)}</svg>`)}`;
 }
 
 function replay(columns: Columns, act: Act): void {

@@ -9,7 +9,7 @@ export type { Box, Change, Finding, Partner } from "./api";
 export class RefusedError extends Error {}
 
 /** What is shown of one image when it is looked at; what is decided is in the columns. */
-export type Detail = Omit<WholeDetail, "version" | "user_tags" | "user_action" | "split" | "error">;
+export type Detail = Omit<WholeDetail, "version" | "user_tags" | "user_action" | "error">;
 
 /** One act of the reviewer about one or many images. */
 export interface Act {

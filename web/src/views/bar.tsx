@@ -92,7 +92,7 @@ export function Bar({ state }: { state: ReviewState }) {
       <button type="button" onClick={() => state.undo()} title="u">
         undo
       </button>
-      <button type="button" data-testid="export" onClick={() => exportDecisions(state)}>
+      <button type="button" data-testid="export" onClick={() => void exportDecisions(state)}>
         export
       </button>
       <button
@@ -210,13 +210,13 @@ function Reviewer({ state }: { state: ReviewState }) {
   );
 }
 
-function exportDecisions(state: ReviewState): void {
+async function exportDecisions(state: ReviewState): Promise<void> {
   if (!(state.source instanceof OfflineSource)) {
     window.location.href = "/api/manifest.csv";
     return;
   }
   const name = state.reviewer.value.trim() || "reviewer";
-  const blob = new Blob([state.source.exported(name)], { type: "application/jsonl" });
+  const blob = new Blob([await state.source.exported(name)], { type: "application/jsonl" });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = `${state.columns.meta.dataset}_decisions_${name.replace(/[^\w-]+/g, "_")}.jsonl`;

@@ -46,8 +46,12 @@ export function Facets({ state }: { state: ReviewState }) {
         <legend>Confidence</legend>
         <Band state={state} />
       </fieldset>
-      <Codes state={state} legend="Split" part="splits" names={meta.splits} entries={[...found.splits]} />
-      <Codes state={state} legend="Class" part="given" names={meta.classes} entries={top} />
+      {meta.splits.length > 1 && (
+        <Codes state={state} legend="Split" part="splits" names={meta.splits} entries={[...found.splits]} />
+      )}
+      {meta.classes.length > 0 && (
+        <Codes state={state} legend="Class" part="given" names={meta.classes} entries={top} />
+      )}
       {meta.sources.length > 1 && (
         <Codes state={state} legend="Source" part="sources" names={meta.sources} entries={[...found.sources]} />
       )}
@@ -136,7 +140,7 @@ function Codes({ state, legend, part, names, entries }: CodesProps) {
       {[...codes].map(([code, n]) => (
         <Check
           key={code}
-          name={names[code] ?? "none"}
+          name={names[code] || "none"}
           n={n}
           isOn={wanted?.has(code) ?? false}
           onChange={() => {

@@ -12,6 +12,7 @@ export function FindingBox({ finding, state }: { finding: Finding; state: Review
         {finding.confidence === null ? "" : finding.confidence.toFixed(2)}{" "}
         {finding.source === "chaffinch" ? "" : finding.source}
       </span>
+      {finding.suggested_label !== null && <b class="relabel"> → {finding.suggested_label}</b>}
       <p>{finding.reason}</p>
       <Arguing title="like the given label" near={arguing(finding, "against")} state={state} />
       <Arguing title={`like ${finding.suggested_label ?? "another"}`} near={arguing(finding, "for")} state={state} />

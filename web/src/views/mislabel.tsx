@@ -47,8 +47,22 @@ export function Mislabel({ state }: { state: ReviewState }) {
         />
         <div class="arguing">
           <p>{finding.reason}</p>
-          <Side state={state} label={detail.given_label ?? "none"} near={arguing(finding, "against")} kind="given" />
-          <Side state={state} label={finding.suggested_label ?? ""} near={arguing(finding, "for")} kind="suggested" />
+          {isArgued(finding) && (
+            <>
+              <Side
+                state={state}
+                label={detail.given_label ?? "none"}
+                near={arguing(finding, "against")}
+                kind="given"
+              />
+              <Side
+                state={state}
+                label={finding.suggested_label ?? ""}
+                near={arguing(finding, "for")}
+                kind="suggested"
+              />
+            </>
+          )}
         </div>
       </div>
     </>
@@ -103,6 +117,11 @@ function Side({ state, label, near, kind }: SideProps) {
       )}
     </section>
   );
+}
+
+/** Whether the tool says which images it goes by: without, there is nothing to say of neighbours. */
+function isArgued({ evidence }: Finding): boolean {
+  return "for" in evidence || "against" in evidence;
 }
 
 function showDoubted(state: ReviewState): void {
