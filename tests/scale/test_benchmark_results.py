@@ -61,6 +61,18 @@ def test_resolve_scale__lists_are_right_and_within_time_and_memory() -> None:
     assert 0 < resolved["peak_mb"] < found["target"]["resolve_peak_mb"]
 
 
+def test_review_app__page_and_server_keep_pace_at_imagenet_size() -> None:
+    found = result("review_app")
+    target = found["target"]
+    (page,) = found["pages"]
+    assert page["n_images"] == 1_281_167
+    for figure in ("first_page_s", "key_to_dom_ms_p95", "key_to_painted_ms_p95", "dom_nodes"):
+        assert 0 < page[figure] < target[figure], figure
+    assert found["undo_is_exact"]
+    waited = [row["others_waited_s"] for row in found["requests"] if row["n_images"] == 1_281_167]
+    assert 0 < max(waited) < target["others_waited_s"]
+
+
 def test_memory__scan_stays_below_1_gib_at_imagenet_size() -> None:
     found = result("memory")
     assert max(row["n_images"] for row in found["scans"]) >= 200_000
