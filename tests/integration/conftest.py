@@ -181,13 +181,18 @@ def browser(chromium: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def new_page(browser: Any) -> Iterator[Callable[[], Any]]:
-    """Return what opens a page in a browser profile of its own; what goes wrong in any fails the test."""
+def new_page(browser: Any, serve: Any) -> Iterator[Callable[[], Any]]:
+    """Return what opens a page in a browser profile of its own; what goes wrong in any fails the test.
+
+    It names `serve`, so that pages are closed before their servers are killed.
+    """
     contexts, faults = [], []
 
     def is_fault(said: Any) -> bool:
         # A server that stops cuts its stream of news off, and resets what else is under way.
-        is_of_stopping = any(word in said.text for word in ("INCOMPLETE_CHUNKED", "ERR_CONNECTION_"))
+        is_of_stopping = any(
+            word in said.text for word in ("INCOMPLETE_CHUNKED", "ERR_CONNECTION_", "ERR_EMPTY_RESPONSE")
+        )
         # Of a broken file there is no picture; a stale decision is refused, and the page says so.
         has_no_picture = " 404 " in said.text and re.search("/api/(thumbs|images)/", said.location["url"])
         is_expected = is_of_stopping or has_no_picture or " 409 " in said.text

@@ -37,7 +37,7 @@ def notebook(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     server.server_close()
 
 
-def test_review__serves_in_the_background_until_closed(ws: Path) -> None:
+def test_review__serves_in_the_background_until_closed(ws: Path, wait_for: Any) -> None:
     before = set(threading.enumerate())
     review = Workspace(ws).review(is_shown=False)
     assert review.is_open and repr(review) == f"<review at {review.url}>"
@@ -47,7 +47,8 @@ def test_review__serves_in_the_background_until_closed(ws: Path) -> None:
     assert Workspace(ws).table("decisions")["reviewer"].tolist() == ["Ana"]
     review.close()
     review.close()
-    assert set(threading.enumerate()) == before
+    # The pool that answered requests is told to end when the loop has ended.
+    wait_for(lambda: set(threading.enumerate()) <= before)
     assert repr(review) == f"<review at {review.url}, closed>" and "closed" in review._repr_html_()
     with pytest.raises(httpx.ConnectError):
         httpx.get(review.url)
