@@ -11,7 +11,7 @@ STAMP := $(VENV)/.setup-done
 DEMO_OUT ?= demo-out
 # Scripts that `make bench` runs; each writes benchmarks/results/NAME.json.
 BENCHMARKS := measure scan embed leak_path leak_scale resolve_scale memory startup radius_join cosine_search \
-    whole_run review_app quality/verified_pairs quality/leaks quality/mislabels quality/outliers \
+    whole_run review_app review_offline quality/verified_pairs quality/leaks quality/mislabels quality/outliers \
     quality/quality_issues
 # More arguments for pytest: make test ARGS='-k identity'
 ARGS ?=
