@@ -114,9 +114,11 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs:
         """Map images, (N, 3, H, W) float, RGB 0..255, to vectors, features and logits."""
-        features = self.trunk((images - PIXEL_MIDDLE) / PIXEL_MIDDLE).mean(dim=(2, 3))
-        roots = features.clamp_min(SMALLEST_FEATURE).sqrt()
-        return Outputs(self.head(roots), features, self.classifier(features))
+        features = self.trunk((images - PIXEL_MIDDLE) / PIXEL_MIDDLE).float().mean(dim=(2, 3))
+        # Cosines of neighbours differ in the third digit, so what is compared is never rounded to 16 bits.
+        with torch.autocast(images.device.type, enabled=False):
+            roots = features.clamp_min(SMALLEST_FEATURE).sqrt()
+            return Outputs(self.head(roots), features, self.classifier(features))
 
     def conv_layers(self) -> Iterator[ConvLayer]:
         """Yield the layers of the trunk in the order in which they run."""
