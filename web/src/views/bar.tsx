@@ -126,12 +126,18 @@ function DrawerButton({ state, drawer, name }: { state: ReviewState; drawer: "fi
 }
 
 function Search({ state }: { state: ReviewState }) {
+  const wanted = useRef("");
   const search = async (text: string) => {
+    wanted.current = text;
     if (text.trim() === "") {
       state.setFilter({ rows: undefined as never });
       return;
     }
     const ids = await state.source.search(text.trim());
+    // A slow answer to what is no longer asked must not take the place of the one that is.
+    if (wanted.current !== text) {
+      return;
+    }
     state.setFilter({ rows: new Set(ids.map((id) => state.columns.row(id))) });
   };
   return (
