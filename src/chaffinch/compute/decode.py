@@ -31,7 +31,7 @@ from chaffinch.records import Outcome
 MAX_SIDE = 1 << 20
 """Images with a longer side, pixels, are skipped: a resize filter takes 24 bytes a pixel of side."""
 
-_BAND_PIXELS = 1 << 24
+_BAND_PIXELS = 1 << 20
 """Larger images are copied out of Pillow this many pixels at a time."""
 
 DIGEST_BYTES = 16
@@ -108,13 +108,16 @@ def _decode_jpeg(data: bytes, header: JpegHeader) -> Decoded | None:
     shape = pixels.shape[:2]
     if shape != (header.height, header.width):
         return None
-    if is_gray:
-        luma = shown = pixels.reshape(shape)
-    else:
-        luma, shown = np.empty(shape, np.uint8), pixels
-        luma_plane(pixels.reshape(shape[0], -1), luma)
+    luma = pixels.reshape(shape) if is_gray else _luma_of(pixels)
+    shown = luma if is_gray else pixels
     mode = "L" if is_gray else "RGB"
     return Decoded("JPEG", mode, _digest_pixels(mode, pixels), luma, shown, _quality_of(header))
+
+
+def _luma_of(rgb: np.ndarray) -> np.ndarray:
+    luma = np.empty(rgb.shape[:2], np.uint8)
+    luma_plane(rgb.reshape(len(rgb), -1), luma)
+    return luma
 
 
 def _quality_of(header: JpegHeader | None) -> int | None:
@@ -167,11 +170,14 @@ def _from_pillow(image: Image.Image, name: str, quality: int | None) -> Decoded:
     # Palettes that show the same colours are the same picture, however their entries are numbered.
     pixels = _pixels(image, "RGBA" if mode in ("P", "PA") else mode)
     digest = _digest_pixels(mode, pixels)
+    if mode == "RGB":
+        image.close()  # Of a huge image there is no room for Pillow's copy and both of ours.
+        return Decoded(name, mode, digest, _luma_of(pixels), pixels, quality)
     luma = pixels if mode == "L" else _pixels(image, "L")
-    if mode in ("RGB", "L"):
+    if mode == "L":
         shown = pixels
     elif mode in ("P", "PA") or Image.getmodebase(mode) == "RGB":
-        del pixels  # Of a huge image there is no room for both.
+        del pixels
         shown = _pixels(image, "RGB")
     else:
         shown = luma if pixels.dtype.itemsize == 1 else _eight_bits(pixels)

@@ -6,6 +6,8 @@ bytes whatever raise: what cannot be measured has an outcome and a text.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections.abc import Callable
 
@@ -26,6 +28,9 @@ MICRO_SIDE = 16
 
 _THUMBNAIL_QUALITY = 70
 """JPEG quality of thumbnails: 3 to 5 KB each at 160 px."""
+
+_MMAP_THRESHOLD = (-3, 8 << 20)
+"""glibc's number of the parameter M_MMAP_THRESHOLD, and bytes: half of a block of Pillow's pixels."""
 
 _warming = threading.Lock()
 
@@ -74,11 +79,23 @@ def warm_up() -> None:
     Cost: 8 s of CPU the first time on a machine, 0.2 s from the cache, 3 ms after that in a process.
     """
     with _warming:
+        _return_large_blocks()
         load_plugins()
         # Larger than a thumbnail and without symmetry, so that every kernel runs.
         ramp = np.arange(200 * 210 * 3) % 251
         rgb = np.ascontiguousarray(ramp.reshape(200, 210, 3), dtype=np.uint8)
         measure(simplejpeg.encode_jpeg(rgb), MeasureSettings())
+
+
+def _return_large_blocks() -> None:
+    """Have large blocks go back to the system when freed, where the C library is glibc.
+
+    By itself it raises its threshold up to 32 MB and then takes the blocks of pixels from heaps of threads,
+    which one small block on top of them can hold: 500 MB of a huge image once it is measured.
+    """
+    set_parameter = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if set_parameter is not None:
+        set_parameter(*_MMAP_THRESHOLD)
 
 
 def _measure_pixels(

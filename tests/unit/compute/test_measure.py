@@ -232,7 +232,7 @@ def test_measure__no_memory_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_measure__warnings_stay_inside_and_pillows_settings_untouched() -> None:
     limit, truncated = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-    big = encoded(Image.new("L", (1200, 1000)), "PNG")
+    big = encoded(Image.new("L", (1000, 1000)), "PNG")
     corrupt_exif = encoded(picture(), "TIFF")
     with warnings.catch_warnings(record=True) as caught, pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("always")
