@@ -12,12 +12,19 @@ from chaffinch.settings import n_cores
 
 
 @contextmanager
-def block_workers() -> Iterator[ThreadPoolExecutor]:
-    """Give one thread per core, matrix products being done by the thread that asks for them.
+def products_on_one_thread() -> Iterator[None]:
+    """Have each matrix product done by the thread that asks for it, for the whole process while it lasts.
 
-    A product that is itself cut among threads makes them wait for each other after each block, and idle ones
-    turn in circles: on blocks of a thousand rows that doubles the CPU time. The limit holds for the whole
-    process while the workers are there.
+    A product that is itself cut among threads makes them wait for each other, and those that wait turn in
+    circles: on blocks of a thousand rows that doubles the CPU time, on a small eigenproblem beside a busy
+    core it takes it tenfold.
     """
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(n_cores()) as pool:
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+@contextmanager
+def block_workers() -> Iterator[ThreadPoolExecutor]:
+    """Give one thread per core; each does its own products, see `products_on_one_thread`."""
+    with products_on_one_thread(), ThreadPoolExecutor(n_cores()) as pool:
         yield pool

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chaffinch.detect.block_workers import products_on_one_thread
 from chaffinch.detect.hamming import oriented_pairs, oriented_self_pairs
 from chaffinch.detect.pair_sets import SampleColumns, Units, exact_units, unique_pairs
 from chaffinch.detect.semantic import near_units
@@ -98,7 +99,8 @@ def _least_cosine(units: Units, first: np.ndarray, vectors: np.ndarray, copy_cos
     rng = np.random.default_rng(0)
     sides = [first[units.has_first], first[units.has_second]]
     sampled = [np.sort(rng.choice(s, min(len(s), SAMPLED_UNITS), replace=False)) for s in sides]
-    cosines = unit_rows(vectors[sampled[0]]) @ unit_rows(vectors[sampled[1]]).T
+    with products_on_one_thread():
+        cosines = unit_rows(vectors[sampled[0]]) @ unit_rows(vectors[sampled[1]]).T
     cosines[sampled[0][:, None] == sampled[1]] = 0
     n_allowed = CANDIDATES_PER_UNIT * len(first)
     n_pairs = len(sides[0]) * len(sides[1])

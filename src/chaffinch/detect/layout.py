@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from chaffinch.detect.block_workers import products_on_one_thread
 from chaffinch.jit import fast_kernel
 from chaffinch.storage.vectors import has_vector, unit_rows
 
@@ -46,10 +47,11 @@ def plane_places(vectors: np.ndarray, *, seed: int = 0) -> np.ndarray:
         return places
     chosen = np.sort(np.random.default_rng(seed).permutation(here)[:N_LANDMARKS])
     landmarks = unit_rows(vectors[chosen])
-    laid = _tsne(landmarks)
-    for start in range(0, len(here), ROWS_PER_BLOCK):
-        rows = here[start : start + ROWS_PER_BLOCK]
-        places[rows] = _among(unit_rows(vectors[rows]) @ landmarks.T, laid)
+    with products_on_one_thread():
+        laid = _tsne(landmarks)
+        for start in range(0, len(here), ROWS_PER_BLOCK):
+            rows = here[start : start + ROWS_PER_BLOCK]
+            places[rows] = _among(unit_rows(vectors[rows]) @ landmarks.T, laid)
     low, high = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
     spread = np.maximum(high - low, 1e-9)
     scaled: np.ndarray = (places - low) / spread
