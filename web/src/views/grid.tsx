@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Columns } from "../data/columns";
+import { memo } from "../memo";
 import { heldBy } from "../presence";
 import type { ReviewState } from "../state";
 
@@ -49,11 +50,30 @@ export function Grid({ state, onPerLine }: { state: ReviewState; onPerLine: (n: 
 
   const first = Math.max(0, Math.floor(offset / TILE_PX) - LINES_AHEAD) * perLine;
   const last = Math.min(rows.length, (Math.ceil((offset + size.value.height) / TILE_PX) + LINES_AHEAD) * perLine);
+  const { columns } = state;
+  const selected = state.selected.value;
+  void state.decisions.revision.value;
   const tiles = [];
   for (let place = first; place < last; place++) {
     const y = Math.floor(place / perLine) * TILE_PX - offset + top.value;
     const x = (place % perLine) * (size.value.width / perLine);
-    tiles.push(<Tile key={rows[place]} state={state} place={place} x={x} y={y} width={size.value.width / perLine} />);
+    const row = rows[place] as number;
+    tiles.push(
+      <Tile
+        key={row}
+        state={state}
+        row={row}
+        place={place}
+        n={rows.length}
+        x={x}
+        y={y}
+        width={size.value.width / perLine}
+        action={columns.meta.actions[columns.at("action", row)] ?? "none"}
+        other={heldBy(state, row)}
+        isCursor={place === cursor}
+        isSelected={selected.has(row)}
+      />,
+    );
   }
   return (
     <div
@@ -77,23 +97,27 @@ export function Grid({ state, onPerLine }: { state: ReviewState; onPerLine: (n: 
 
 interface TileProps {
   readonly state: ReviewState;
+  readonly row: number;
   readonly place: number;
+  /** How many places there are. */
+  readonly n: number;
   readonly x: number;
   readonly y: number;
   readonly width: number;
+  readonly action: string;
+  /** Who else is at it. */
+  readonly other: string | undefined;
+  readonly isCursor: boolean;
+  readonly isSelected: boolean;
 }
 
-function Tile({ state, place, x, y, width }: TileProps) {
+/** One image. All that can change about it comes as a property: a key draws the tiles that it changes, no others. */
+const Tile = memo(({ state, row, place, n, x, y, width, action, other, isCursor, isSelected }: TileProps) => {
   const { columns } = state;
-  void state.decisions.revision.value;
-  const row = state.rows.value[place] as number;
   const sampleId = columns.at("sample_id", row);
-  const action = columns.meta.actions[columns.at("action", row)] ?? "none";
   const label = columns.meta.classes[columns.at("given", row)] ?? "";
   const suggested = columns.meta.classes[columns.at("suggested", row)];
   const type = columns.meta.issue_types[columns.at("top", row)] ?? boxType(columns, row);
-  const isCursor = state.cursor.value === place;
-  const isSelected = state.selected.value.has(row);
   const tile = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // The focus goes with the cursor, unless the reviewer is in a field or a panel.
@@ -102,7 +126,6 @@ function Tile({ state, place, x, y, width }: TileProps) {
       tile.current?.focus({ preventScroll: true });
     }
   }, [isCursor]);
-  const other = heldBy(state, row);
   const words = [label, suggested === undefined ? "" : `perhaps ${suggested}`, type ?? "", action, held(other)];
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keys of the whole page act on the cursor
@@ -111,7 +134,7 @@ function Tile({ state, place, x, y, width }: TileProps) {
       role="option"
       ref={tile}
       aria-posinset={place + 1}
-      aria-setsize={state.rows.value.length}
+      aria-setsize={n}
       tabIndex={isCursor ? 0 : -1}
       aria-selected={isSelected || isCursor}
       aria-label={words.filter(Boolean).join(", ")}
@@ -147,7 +170,7 @@ function Tile({ state, place, x, y, width }: TileProps) {
       </div>
     </div>
   );
-}
+});
 
 /** Says that somebody else is at an image; it stays free to decide. */
 export function held(other: string | undefined): string {
