@@ -94,3 +94,8 @@ PEERS = (
         note="its licence forbids commercial use: measured, nothing taken from it",
     ),
 )
+
+
+def python_of(name: str) -> Path:
+    """Return the Python of the environment of the peer with this name; makes it if it is not there."""
+    return next(peer for peer in PEERS if peer.name == name).python()

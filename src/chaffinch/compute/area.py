@@ -66,35 +66,33 @@ def _sum_rows(rows: np.ndarray, i: int, height: int, part: np.ndarray, sums: np.
 
 @kernel
 def _average_columns(
-    sums: np.ndarray,
-    offsets: np.ndarray,
-    units: np.ndarray,
-    scale: float,
-    running: np.ndarray,
-    out: np.ndarray,
+    sums: np.ndarray, offsets: np.ndarray, units: np.ndarray, scale: float, out: np.ndarray
 ) -> None:
     """Average one row of column sums; a source pixel is n_out units wide, an output pixel n_in.
 
-    The sum under an output pixel is the difference of the running sums at its two borders. Its right border
-    lies `units` into the source column that begins at `offsets`, both of shape (n_out,).
+    The right border of an output pixel lies `units` into the source column that begins at `offsets`, both of
+    shape (n_out,); what is left of that column belongs to the next one.
     """
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     n_out = offsets.shape[0]
-    running[:3] = 0
-    for k in range(sums.shape[0] - 3):
-        running[k + 3] = running[k] + sums[k]
-    red = green = blue = np.int64(0)
+    k = np.uint64(0)
+    cut_red = cut_green = cut_blue = np.int64(0)
     for j in range(n_out):
-        k = offsets[j]
+        red = green = blue = np.int64(0)
+        while k < offsets[j]:
+            red += sums[k]
+            green += sums[k + one]
+            blue += sums[k + two]
+            k += three
         rest = units[j]
-        to_red = running[k] * n_out + np.int64(sums[k]) * rest
-        to_green = running[k + one] * n_out + np.int64(sums[k + one]) * rest
-        to_blue = running[k + two] * n_out + np.int64(sums[k + two]) * rest
+        next_red = np.int64(sums[k]) * rest
+        next_green = np.int64(sums[k + one]) * rest
+        next_blue = np.int64(sums[k + two]) * rest
         m = np.uint64(j) * three
-        out[m] = np.uint8((to_red - red) * scale + 0.5)
-        out[m + one] = np.uint8((to_green - green) * scale + 0.5)
-        out[m + two] = np.uint8((to_blue - blue) * scale + 0.5)
-        red, green, blue = to_red, to_green, to_blue
+        out[m] = np.uint8((red * n_out + next_red - cut_red) * scale + 0.5)
+        out[m + one] = np.uint8((green * n_out + next_green - cut_green) * scale + 0.5)
+        out[m + two] = np.uint8((blue * n_out + next_blue - cut_blue) * scale + 0.5)
+        cut_red, cut_green, cut_blue = next_red, next_green, next_blue
 
 
 @kernel
@@ -110,8 +108,7 @@ def _average(rows: np.ndarray, out: np.ndarray) -> None:
     part = np.empty(rows.shape[1], np.uint16)
     # One empty pixel behind the last, because the last border lies there.
     sums = np.zeros(rows.shape[1] + 3, np.uint32)
-    running = np.empty(sums.shape[0], np.int64)
     scale = 1.0 / (float(rows.shape[0]) * n_in)
     for i in range(out.shape[0]):
         _sum_rows(rows, i, out.shape[0], part, sums[: rows.shape[1]])
-        _average_columns(sums, offsets, units, scale, running, out[i])
+        _average_columns(sums, offsets, units, scale, out[i])
