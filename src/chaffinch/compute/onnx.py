@@ -11,6 +11,8 @@ workers, and the weights are in memory once.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ PREFERRED_OUTPUTS = ("embedding", "image_embeds", "pooler_output")
 """Outputs that are vectors of whole pictures wherever they occur, best first."""
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])", re.DOTALL)
+"""What stands before the name of a file with weights, as protobuf writes it; ends with the name's length."""
 
 _TRY_ANOTHER = "take another model: chaffinch models list"
 
@@ -78,13 +83,21 @@ def onnx_embedder(path: Path, *, card: ModelCard | None = None, spec: str = "") 
 
 
 def _sha256(path: Path) -> str:
+    """Return the SHA-256 of a model, of its weights too where they lie in files of their own beside it."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        content = path.read_bytes()
+        digest = hashlib.sha256(content)
+        places = {content[m.end() : m.end() + m[1][0]] for m in _LOCATION.finditer(content)}
+        for place in sorted(places):
+            with (path.parent / os.fsdecode(place)).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     except OSError as error:
         raise SourceError(
-            f"cannot be read: {error.strerror or error}", where=str(path), hint="--embedder onnx:FILE"
+            f"cannot be read: {error.strerror or error}",
+            where=str(error.filename or path),
+            hint="--embedder onnx:FILE",
         ) from error
+    return digest.hexdigest()
 
 
 def _session(path: Path) -> Any:

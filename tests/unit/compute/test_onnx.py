@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from chaffinch.compute.models import MODELS, model_named, model_with_digest, packaged_file
 from chaffinch.compute.onnx import onnx_embedder
@@ -59,6 +59,37 @@ def test_onnx_embedder__unknown_files_are_worked_out_and_said_so(tmp_path: Path)
     assert embedder.warnings and "assumed 224 x 224 RGB, NCHW" in embedder.warnings[0]
     expected = (np.array([1, 0, 0]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     assert np.allclose(embedder.embed(RED), [expected] * 3, atol=1e-5)
+
+
+def scaled_model(path: Path, factor: float) -> Path:
+    """Write a model whose vector is the mean times a factor, the factor in a file of its own."""
+    kept = numpy_helper.from_array(np.full(3, factor, np.float32), "factor")
+    nodes = [
+        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "factor"], ["vector"]),
+    ]
+    inputs = [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", 3, "h", "w"])]
+    outputs = [helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["n", 3])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "scaled", inputs, outputs, [kept]),
+        opset_imports=[helper.make_opsetid("", 11)],
+        ir_version=8,
+    )
+    onnx.save(model, path, save_as_external_data=True, location="weights.data", size_threshold=0)
+    return path
+
+
+def test_onnx_embedder__weights_in_a_file_of_their_own_count(tmp_path: Path) -> None:
+    first = onnx_embedder(scaled_model(tmp_path / "m.onnx", 2.0))
+    model = (tmp_path / "m.onnx").read_bytes()
+    (tmp_path / "weights.data").unlink()
+    second = onnx_embedder(scaled_model(tmp_path / "m.onnx", 3.0))
+    assert (tmp_path / "m.onnx").read_bytes() == model, "nothing but the weights differs"
+    assert np.allclose(second.embed(RED) * 2, first.embed(RED) * 3)
+    assert first.info.fingerprint != second.info.fingerprint
+    (tmp_path / "weights.data").unlink()
+    with pytest.raises(SourceError, match=r"weights\.data"):
+        onnx_embedder(tmp_path / "m.onnx")
 
 
 def test_onnx_embedder__takes_the_config_beside_the_file(tmp_path: Path) -> None:
