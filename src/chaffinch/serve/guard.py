@@ -137,7 +137,9 @@ def _refusal(request: Request, access: Access) -> Response | None:
     if request.url.path == "/" and "token" in request.query_params:
         return _with_cookie(request)
     request.state.reviewer = access.reviewer(request)
-    return refusal(401, "a reviewer's token is needed") if request.state.reviewer is None else None
+    if request.state.reviewer is None:
+        return refusal(401, "a reviewer's token is needed", hint="open the link that you were given once more")
+    return None
 
 
 def _with_cookie(request: Request) -> Response:

@@ -35,7 +35,7 @@ async function opened(status: number, body: unknown): Promise<LiveSource> {
 test("what is wrong with the act is final and said with the hint; trouble on the way is not", async () => {
   const refused = await opened(422, { error: "no label 'x'", hint: "take one of cat, dog" });
   await expect(refused.save(act)).rejects.toThrow(new RefusedError("no label 'x'; take one of cat, dog"));
-  for (const status of [429, 500, 503]) {
+  for (const status of [401, 403, 421, 429, 500, 503]) {
     const error = await (await opened(status, {})).save(act).catch((found: unknown) => found);
     expect(error).toBeInstanceOf(Error);
     expect(error).not.toBeInstanceOf(RefusedError);

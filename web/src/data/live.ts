@@ -17,6 +17,12 @@ import type { Columns } from "./columns";
 import { remembered } from "./remembered";
 import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
 
+/**
+ * Refusals that another time may lift: not let in (the link, the name or the origin is wrong until somebody puts it
+ * right), and to come again later. Every other 4xx would be answered the same once more.
+ */
+const PASSING = new Set([401, 403, 421, 408, 425, 429]);
+
 export class LiveSource implements Source {
   private constructor(readonly meta: Meta) {}
 
@@ -144,8 +150,7 @@ async function checked(answer: Response): Promise<Response> {
     return answer;
   }
   const why = told(await answer.text()) || `the server answers ${answer.status}`;
-  // 408, 425 and 429 ask to come again later; every other 4xx would be answered the same once more.
-  const isFinal = answer.status >= 400 && answer.status < 500 && ![408, 425, 429].includes(answer.status);
+  const isFinal = answer.status >= 400 && answer.status < 500 && !PASSING.has(answer.status);
   throw isFinal ? new RefusedError(why) : new Error(why);
 }
 
