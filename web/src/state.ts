@@ -65,6 +65,7 @@ export class ReviewState {
     readonly source: Source,
   ) {
     this.decisions = new Decisions(columns, source, {
+      reviewer: () => this.ownName(),
       onConflict: (items) => this.tellConflict(items),
       onRefused: (why) => this.tell({ text: `not saved and taken back: ${why}` }),
     });

@@ -17,13 +17,15 @@ function made() {
   const columns = madeColumns([{}, { action: KEEP }, {}]);
   const source = new MadeSource(columns.meta);
   const told: { conflicts: Change[]; refused: string[] } = { conflicts: [], refused: [] };
+  const who = { name: "Ada" };
   const decisions = new Decisions(columns, source, {
+    reviewer: () => who.name,
     onConflict: (items) => told.conflicts.push(...items),
     onRefused: (why) => told.refused.push(why),
   });
   decisions.count();
   const said = (row: number) => ["action", "tags", "version"].map((name) => columns.at(name, row));
-  return { columns, source, decisions, told, said };
+  return { columns, source, decisions, told, said, who };
 }
 
 const refusing = (): never => {
@@ -47,6 +49,27 @@ test("a decision is shown before it is saved, and saved as it was made", async (
   await settled();
   expect(decisions.state.value).toEqual({ kind: "saved", n: 1 });
   expect(source.acts).toMatchObject([{ action: "remove", how: "looked", items: [{ sample_id: 10, version: 0 }] }]);
+});
+
+test("an act is whose name stood on the page when it was made, however late it is saved", async () => {
+  const { source, decisions, who } = made();
+  let isDown = true;
+  source.answer = (act) => {
+    if (isDown) {
+      throw new Error("the line is down");
+    }
+    return { kind: "saved", items: act.items };
+  };
+  decisions.decide([0], { action: "remove" });
+  decisions.decide([2], { action: "keep" });
+  await settled();
+  who.name = "Bo";
+  isDown = false;
+  await vi.advanceTimersByTimeAsync(1000);
+  decisions.undo();
+  await settled();
+  expect(source.acts.map((act) => act.reviewer)).toEqual(["Ada", "Ada", "Ada"]);
+  expect(source.undoneBy).toEqual(["Ada"]);
 });
 
 test("a tag that nobody knows changes nothing", () => {

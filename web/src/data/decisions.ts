@@ -31,8 +31,9 @@ export type SaveState =
   | { readonly kind: "saving"; readonly left: number }
   | { readonly kind: "waiting"; readonly left: number; readonly why: string };
 
-/** Told of acts that were not saved and never will be. */
+/** Says who decides, and is told of acts that were not saved and never will be. */
 export interface Listener {
+  reviewer(): string;
   onConflict(items: readonly Change[]): void;
   onRefused(why: string): void;
 }
@@ -70,6 +71,7 @@ export class Decisions {
   decide(rows: readonly number[], saying: Saying, link?: string): string {
     const act: Act = {
       batch_id: newId(),
+      reviewer: this.listener.reviewer(),
       items: rows.map((row) => ({
         sample_id: this.columns.at("sample_id", row),
         version: this.columns.at("version", row),
@@ -270,7 +272,7 @@ export class Decisions {
     if (this.failed.has(act.batch_id)) {
       return;
     }
-    const saved = await this.persistent(() => this.source.undo(act.batch_id));
+    const saved = await this.persistent(() => this.source.undo(act.batch_id, act.reviewer));
     if (saved.kind === "saved") {
       this.take(saved.items.filter((item): item is Change => "action" in item));
       this.noteSaved(saved);

@@ -5,6 +5,7 @@ import { type Act, RefusedError } from "./source";
 
 const act: Act = {
   batch_id: "b1",
+  reviewer: "Ada",
   items: [{ sample_id: 3, version: 0, event_id: "e1" }],
   tags_added: [],
   tags_removed: [],
@@ -49,7 +50,7 @@ test("a stale version comes back as a conflict with what holds now", async () =>
 });
 
 test("a decision goes out with its event ids, the batch and who made it", async () => {
-  localStorage.setItem("chaffinch.reviewer", "Ada");
+  localStorage.setItem("chaffinch.reviewer", "Bo, who came to the page before it was sent");
   const source = await opened(200, { saved: [{ sample_id: 3, version: 1 }], conflicts: [] });
   await source.save(act);
   const sent = JSON.parse(asked.at(-1)?.body ?? "");
@@ -61,12 +62,14 @@ test("a decision goes out with its event ids, the batch and who made it", async 
   });
   expect(sent.time_utc).toBeUndefined();
   expect(asked.at(-1)?.headers["X-Reviewer"]).toBe("Ada");
+  await source.undo("b1", "Ada");
+  expect(JSON.parse(asked.at(-1)?.body ?? "")).toEqual({ batch_id: "b1", reviewer: "Ada" });
+  expect(asked.at(-1)?.headers["X-Reviewer"]).toBe("Ada");
 });
 
 test("a name that no header can hold goes with the decision alone", async () => {
-  localStorage.setItem("chaffinch.reviewer", "Ада");
   const source = await opened(200, { saved: [], conflicts: [] });
-  await source.save(act);
+  await source.save({ ...act, reviewer: "Ада" });
   expect(asked.at(-1)?.headers["X-Reviewer"]).toBeUndefined();
   expect(JSON.parse(asked.at(-1)?.body ?? "").reviewer).toBe("Ада");
 });

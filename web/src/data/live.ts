@@ -87,12 +87,12 @@ export class LiveSource implements Source {
     const { time_utc: _, ...said } = act;
     const items = act.items.map(({ sample_id, version }) => ({ sample_id, version }));
     const event_ids = act.items.map((item) => item.event_id);
-    const decision: DecisionIn = { ...said, items, event_ids, reviewer: this.reviewer() };
+    const decision: DecisionIn = { ...said, items, event_ids };
     return saved(await sent("/api/decisions", decision));
   }
 
-  async undo(batchId: string): Promise<Saved> {
-    const wanted: UndoIn = { batch_id: batchId, reviewer: this.reviewer() };
+  async undo(batchId: string, reviewer: string): Promise<Saved> {
+    const wanted: UndoIn = { batch_id: batchId, reviewer };
     return saved(await sent("/api/undo", wanted));
   }
 
@@ -119,8 +119,7 @@ function reviewerName(): string {
 }
 
 /** Says who asks: what others said is hidden from a blind reviewer until they have said something themselves. */
-function asking(): Record<string, string> {
-  const name = reviewerName();
+function asking(name = reviewerName()): Record<string, string> {
   // A header holds Latin letters alone; a name with others goes with each decision, which is JSON.
   return /^[\x20-\x7e]+$/.test(name) ? { "X-Reviewer": name } : {};
 }
@@ -133,8 +132,8 @@ async function getJson<T>(path: string): Promise<T> {
   return (await (await fetched(path)).json()) as T;
 }
 
-async function sent(path: string, body: object, keepalive = false): Promise<Response> {
-  const headers = { "Content-Type": "application/json", ...asking() };
+async function sent(path: string, body: { reviewer?: string }, keepalive = false): Promise<Response> {
+  const headers = { "Content-Type": "application/json", ...asking(body.reviewer) };
   return fetch(path, { method: "POST", headers, body: JSON.stringify(body), keepalive });
 }
 

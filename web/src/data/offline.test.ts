@@ -14,7 +14,11 @@ async function opened() {
   const source = new OfflineSource(page);
   const columns = new Columns(page.meta);
   await source.load(columns, () => undefined);
-  const decisions = new Decisions(columns, source, { onConflict: () => undefined, onRefused: () => undefined });
+  const decisions = new Decisions(columns, source, {
+    reviewer: () => "Ada",
+    onConflict: () => undefined,
+    onRefused: () => undefined,
+  });
   return { source, columns, decisions };
 }
 

@@ -14,6 +14,8 @@ export type Detail = Omit<WholeDetail, "version" | "user_tags" | "user_action" |
 /** One act of the reviewer about one or many images. */
 export interface Act {
   readonly batch_id: string;
+  /** Who decided; another name typed before it is saved does not make it theirs. */
+  readonly reviewer: string;
   readonly items: readonly { sample_id: number; version: number; event_id: string }[];
   readonly tags_added: readonly string[];
   readonly tags_removed: readonly string[];
@@ -47,7 +49,8 @@ export interface Source {
   agreement(): Promise<TeamOut | null>;
   disputes(): Promise<DisputesOut>;
   save(act: Act): Promise<Saved>;
-  undo(batchId: string): Promise<Saved>;
+  /** Takes a batch back, as the reviewer who made it. */
+  undo(batchId: string, reviewer: string): Promise<Saved>;
   /** Says what this reviewer looks at now, in place of before; where only one can be at work it is nobody's news. */
   hold(sampleIds: readonly number[]): Promise<void>;
   /** Tells of other people's decisions, and who looks at what; returns what ends it. */

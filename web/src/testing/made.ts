@@ -132,6 +132,7 @@ export function madeDetail(sample_id: number, change: Partial<Detail> = {}): Det
 export class MadeSource implements Source {
   readonly acts: Act[] = [];
   readonly undone: string[] = [];
+  readonly undoneBy: string[] = [];
   readonly held: (readonly number[])[] = [];
   answer: ((act: Act) => Saved) | null = null;
   undoAnswer: (() => Saved) | null = null;
@@ -160,8 +161,9 @@ export class MadeSource implements Source {
     return { kind: "saved", items: act.items.map((i) => ({ sample_id: i.sample_id, version: i.version + 1 })) };
   }
 
-  async undo(batchId: string): Promise<Saved> {
+  async undo(batchId: string, reviewer: string): Promise<Saved> {
     this.undone.push(batchId);
+    this.undoneBy.push(reviewer);
     return this.undoAnswer?.() ?? { kind: "saved", items: [] };
   }
 }
