@@ -86,7 +86,7 @@ test("proposed is what has most pixels, of equal ones the original", () => {
 
 test("a decision about a drawn image says that it is of an audit", async () => {
   const { state, source } = opened(madeColumns([{}, {}]));
-  state.audit.draw([0], 1);
+  state.audit.draw({ type: 0, low: 0, high: 1, filter: {} }, [0], 1);
   state.act("remove");
   state.act("remove");
   await Promise.resolve();

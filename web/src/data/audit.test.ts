@@ -1,10 +1,12 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { madeColumns, madeStorage } from "../testing/made";
-import { Audit, openInBand, sparingOne, wilson } from "./audit";
+import { Audit, openInBand, type Pool, sparingOne, wilson } from "./audit";
+import type { Columns } from "./columns";
+import type { Filter } from "./rows";
 
 const BLUR = 1;
 const [KEEP, REMOVE] = [1, 2];
-const band = { type: BLUR, low: 0.5, high: 1 };
+const band = { type: BLUR, low: 0.5, high: 1, filter: {} };
 
 beforeEach(() => {
   vi.stubGlobal("localStorage", madeStorage());
@@ -28,7 +30,7 @@ test("only images that were drawn and decided one by one count; removing confirm
   const columns = blurred(6);
   const audit = new Audit(columns);
   expect(audit.note(0)).toBe(false);
-  const drawn = audit.draw([0, 1, 2, 3], 4);
+  const drawn = audit.draw(band, [0, 1, 2, 3], 4);
   for (const row of drawn.slice(0, 3)) {
     expect(audit.note(row)).toBe(true);
     columns.set("action", row, row === drawn[0] ? KEEP : REMOVE);
@@ -42,13 +44,87 @@ test("only images that were drawn and decided one by one count; removing confirm
 
 test("what was taken back counts no more; the audit is there again after a reload", () => {
   const columns = blurred(2);
-  new Audit(columns).draw([0, 1], 2);
+  new Audit(columns).draw(band, [0, 1], 2);
   const audit = new Audit(columns);
   audit.note(0);
   columns.set("action", 0, REMOVE);
   expect(new Audit(columns).precision(band).nAudited).toBe(1);
   columns.set("action", 0, 0);
   expect(audit.precision(band).nAudited).toBe(0);
+});
+
+/** Draws all of some rows, and removes what was drawn. */
+function confirmAll(columns: Columns, pool: Pool, rows: readonly number[]): void {
+  const audit = new Audit(columns);
+  for (const row of audit.draw(pool, rows, rows.length)) {
+    audit.note(row);
+    columns.set("action", row, REMOVE);
+  }
+}
+
+test("of a wider band than was drawn from nothing is known, of a narrower one what lies in it", () => {
+  const sure = Array.from({ length: 4 }, () => ({ top: BLUR, confidence: 255 }));
+  const doubtful = Array.from({ length: 4 }, () => ({ top: BLUR, confidence: 153 }));
+  const columns = madeColumns([...sure, ...doubtful]);
+  confirmAll(columns, { ...band, low: 1 }, [0, 1, 2]);
+  const measured = (low: number, high = 1) => new Audit(columns).precision({ ...band, low, high }).nAudited;
+  expect([measured(1), measured(0.9), measured(0.5)]).toEqual([3, 0, 0]);
+  confirmAll(columns, band, [3, 4, 5]);
+  expect([measured(1), measured(0.9), measured(0.5), measured(0.4)]).toEqual([4, 1, 3, 0]);
+  expect([measured(0.5, 0.6), measured(0.6, 0.9)]).toEqual([2, 2]);
+});
+
+test("a draw under a filter says nothing of what the filter hid", () => {
+  const [TRAIN, VAL] = [0, 1];
+  const splits = [TRAIN, TRAIN, TRAIN, VAL, VAL, VAL];
+  const columns = madeColumns(splits.map((split) => ({ top: BLUR, confidence: 255, split })));
+  const measured = (filter: Filter) => new Audit(columns).precision({ ...band, filter }).nAudited;
+  const train = { ...band, filter: { splits: new Set([TRAIN]) } };
+  confirmAll(columns, train, [0, 1]);
+  expect(measured({ splits: new Set([TRAIN]) })).toBe(2);
+  expect(measured({ splits: new Set([VAL, TRAIN]) })).toBe(0);
+  expect(measured({ splits: new Set([VAL]) })).toBe(0);
+  expect(measured({})).toBe(0);
+  confirmAll(columns, band, [2, 3, 4]);
+  expect(measured({})).toBe(3);
+  expect(measured({ splits: new Set([VAL]) })).toBe(2);
+  expect(measured({ splits: new Set([TRAIN]) })).toBe(3);
+});
+
+test("a filter is as narrow as each of its parts; what deciding changes must be the same", () => {
+  const row = { top: BLUR, issues: 0b110, confidence: 255, given: 1 };
+  const cases: readonly (readonly [Filter, Filter, number])[] = [
+    [{ issues: 0b110 }, { issues: 0b010 }, 1],
+    [{ issues: 0b010 }, { issues: 0b110 }, 0],
+    [{ confidence: [0.5, 1] }, { confidence: [0.9, 1] }, 1],
+    [{ confidence: [0.9, 1] }, { confidence: [0.5, 1] }, 0],
+    [{ given: new Set([1, 2]) }, { given: new Set([1]) }, 1],
+    [{ status: "open" }, { status: "open" }, 1],
+    [{ status: "open" }, {}, 0],
+    [{}, { status: "open" }, 0],
+    [{ rows: new Set([0, 1]) }, { rows: new Set([1, 0]) }, 1],
+    [{ rows: new Set([0]) }, { rows: new Set([0, 1]) }, 0],
+    [{}, { rows: new Set([0]) }, 1],
+    [{}, { rows: new Set([1]) }, 0],
+  ];
+  for (const [drawn, now, n] of cases) {
+    vi.stubGlobal("localStorage", madeStorage());
+    const columns = madeColumns([row, row]);
+    confirmAll(columns, { ...band, filter: drawn }, [0]);
+    const told = new Audit(columns).precision({ ...band, filter: now }).nAudited;
+    expect([drawn, now, told]).toEqual([drawn, now, n]);
+  }
+});
+
+test("an image drawn again counts for its newest draw", () => {
+  const columns = blurred(2);
+  const audit = new Audit(columns);
+  audit.draw(band, [0, 1], 2);
+  audit.draw({ ...band, low: 0.7 }, [0], 1);
+  audit.note(0);
+  columns.set("action", 0, REMOVE);
+  expect(audit.precision(band).nAudited).toBe(0);
+  expect(audit.precision({ ...band, low: 0.7 }).nAudited).toBe(1);
 });
 
 test("a draw takes each row once and every row equally often", () => {
@@ -60,7 +136,7 @@ test("a draw takes each row once and every row equally often", () => {
     return seed / 2147483647;
   };
   for (let time = 0; time < 4000; time++) {
-    const drawn = audit.draw([0, 1, 2, 3], 2, random);
+    const drawn = audit.draw(band, [0, 1, 2, 3], 2, random);
     expect(new Set(drawn).size).toBe(2);
     for (const row of drawn) {
       hits[row] = (hits[row] ?? 0) + 1;

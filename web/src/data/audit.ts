@@ -5,6 +5,7 @@
 
 import type { Columns } from "./columns";
 import { remember, remembered } from "./remembered";
+import { type Filter, passes } from "./rows";
 
 /** Images whose surest finding is of one type and confidence within both ends, 0..1. */
 export interface Band {
@@ -13,6 +14,21 @@ export interface Band {
   readonly low: number;
   readonly high: number;
 }
+
+/** What is drawn from: the images of a band that a filter lets through. */
+export interface Pool extends Band {
+  readonly filter: Filter;
+}
+
+/** One draw as it is kept. */
+interface Draw extends Band {
+  readonly filter: KeptFilter;
+  /** Sample ids. */
+  readonly ids: readonly number[];
+}
+
+/** A filter as text can hold it: sets as lists, a list of images as its digest. */
+type KeptFilter = Readonly<Record<string, unknown>>;
 
 export interface Precision {
   readonly nAudited: number;
@@ -27,6 +43,9 @@ export const MIN_AUDIT = 10;
 export const FREE_BATCH = 100;
 const Z_95 = 1.959964;
 
+/** Parts of a filter that an image may leave by being decided. */
+const CHANGING = ["status", "actions", "tags"] as const;
+
 /** The Wilson interval of a share; far better than the normal one for few images or shares near 0 and 1. */
 export function wilson(nConfirmed: number, n: number): readonly [number, number] {
   if (n === 0) {
@@ -40,28 +59,34 @@ export function wilson(nConfirmed: number, n: number): readonly [number, number]
 }
 
 export class Audit {
-  /** Sample ids: drawn, and of these the ones that were decided about one by one. */
-  private readonly drawn: Set<number>;
+  /** Those that an image was last drawn in, oldest first. */
+  private draws: Draw[];
+  /** The newest draw of each sample id, and the sample ids of those that were decided about one by one. */
+  private readonly drawn = new Map<number, Draw>();
   private readonly judged: Set<number>;
 
   constructor(private readonly columns: Columns) {
     const kept = read(this.key);
-    this.drawn = new Set(kept.drawn);
+    this.draws = kept.draws;
     this.judged = new Set(kept.judged);
+    for (const draw of this.draws) {
+      this.index(draw);
+    }
   }
 
-  /** Draws some of the rows at random, all equally likely, and notes them. */
-  draw(rows: readonly number[], n: number, random: () => number = Math.random): number[] {
-    const pool = [...rows];
-    const count = Math.min(n, pool.length);
+  /** Draws some rows of a pool at random, all equally likely, and notes them. */
+  draw(pool: Pool, rows: readonly number[], n: number, random: () => number = Math.random): number[] {
+    const left = [...rows];
+    const count = Math.min(n, left.length);
     for (let place = 0; place < count; place++) {
-      const other = place + Math.floor(random() * (pool.length - place));
-      [pool[place], pool[other]] = [pool[other] as number, pool[place] as number];
+      const other = place + Math.floor(random() * (left.length - place));
+      [left[place], left[other]] = [left[other] as number, left[place] as number];
     }
-    const chosen = pool.slice(0, count);
-    for (const row of chosen) {
-      this.drawn.add(this.columns.at("sample_id", row));
-    }
+    const chosen = left.slice(0, count);
+    const ids = chosen.map((row) => this.columns.at("sample_id", row));
+    const draw = { type: pool.type, low: pool.low, high: pool.high, filter: kept(this.columns, pool.filter), ids };
+    this.index(draw);
+    this.draws = [...this.draws, draw].filter((one) => one.ids.some((id) => this.drawn.get(id) === one));
     this.store();
     return chosen;
   }
@@ -77,14 +102,22 @@ export class Audit {
     return true;
   }
 
-  /** What the audit says of a band so far: keeping an image refutes its finding, removing and relabelling confirm it. */
-  precision(band: Band): Precision {
-    const isIn = inBand(this.columns, band);
+  /**
+   * What the audit says of a pool so far: keeping an image refutes its finding, removing and relabelling confirm it.
+   *
+   * Of a draw from more than the pool, what lies in the pool is a fair sample of it; one from less says nothing of the
+   * rest.
+   */
+  precision(pool: Pool): Precision {
+    const isIn = inPool(this.columns, pool);
+    const now = kept(this.columns, pool.filter);
+    const covers = new Map(this.draws.map((draw) => [draw, isCovered(pool, now, draw)]));
     const { actions } = this.columns.meta;
     let [nAudited, nConfirmed] = [0, 0];
     for (const sampleId of this.judged) {
       const row = this.columns.row(sampleId);
-      const action = row >= 0 && isIn(row) ? actions[this.columns.at("action", row)] : "none";
+      const counts = row >= 0 && covers.get(this.drawn.get(sampleId) as Draw) === true && isIn(row);
+      const action = counts ? actions[this.columns.at("action", row)] : "none";
       nAudited += action === "none" ? 0 : 1;
       nConfirmed += action === "remove" || action === "relabel" ? 1 : 0;
     }
@@ -92,12 +125,18 @@ export class Audit {
     return { nAudited, nConfirmed, low, high };
   }
 
+  private index(draw: Draw): void {
+    for (const sampleId of draw.ids) {
+      this.drawn.set(sampleId, draw);
+    }
+  }
+
   private get key(): string {
     return `chaffinch.audit.${this.columns.meta.dataset_id}`;
   }
 
   private store(): void {
-    remember(this.key, JSON.stringify({ drawn: [...this.drawn], judged: [...this.judged] }));
+    remember(this.key, JSON.stringify({ draws: this.draws, judged: [...this.judged] }));
   }
 }
 
@@ -144,10 +183,67 @@ export function sparingOne(columns: Columns, rows: readonly number[]): number[] 
   });
 }
 
-function read(key: string): { drawn: number[]; judged: number[] } {
+function read(key: string): { draws: Draw[]; judged: number[] } {
   try {
-    return JSON.parse(remembered(key) ?? '{"drawn":[],"judged":[]}') as { drawn: number[]; judged: number[] };
+    const { draws = [], judged = [] } = JSON.parse(remembered(key) ?? "{}") as { draws?: Draw[]; judged?: number[] };
+    return { draws, judged };
   } catch {
-    return { drawn: [], judged: [] };
+    return { draws: [], judged: [] };
   }
+}
+
+/** Tells whether a row was in a pool before anybody decided about it. */
+function inPool(columns: Columns, pool: Pool): (row: number) => boolean {
+  const isInBand = inBand(columns, pool);
+  const lasting = Object.entries(pool.filter).filter(([part]) => !CHANGING.some((name) => name === part));
+  const isPassed = passes(columns, Object.fromEntries(lasting));
+  return (row) => isInBand(row) && isPassed(row);
+}
+
+/** Tells whether all of a pool could have been drawn; what it cannot tell counts as no. */
+function isCovered(pool: Band, filter: KeptFilter, draw: Draw): boolean {
+  const isInBand = draw.type === pool.type && draw.low <= pool.low && draw.high >= pool.high;
+  return (
+    isInBand &&
+    CHANGING.every((part) => isSame(filter[part], draw.filter[part])) &&
+    Object.entries(draw.filter).every(([part, wide]) => isWithin(part, filter[part], wide))
+  );
+}
+
+/** Tells whether one part of a filter lets nothing through that the same part of another would not. */
+function isWithin(part: string, narrow: unknown, wide: unknown): boolean {
+  if (typeof narrow === "number" && typeof wide === "number") {
+    return (narrow & ~wide) === 0;
+  }
+  if (!Array.isArray(narrow) || !Array.isArray(wide)) {
+    return isSame(narrow, wide);
+  }
+  if (part === "confidence") {
+    return narrow[0] >= wide[0] && narrow[1] <= wide[1];
+  }
+  return narrow.every((value) => wide.includes(value));
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function kept(columns: Columns, filter: Filter): KeptFilter {
+  const { rows, ...parts } = filter;
+  const lists = Object.entries(parts).map(([part, value]) => [part, value instanceof Set ? sorted(value) : value]);
+  return { ...Object.fromEntries(lists), ...(rows === undefined ? {} : { rows: digest(columns, rows) }) };
+}
+
+function sorted(values: ReadonlySet<number>): number[] {
+  return [...values].sort((a, b) => a - b);
+}
+
+/** Tells one list of images from another: how many, and their FNV-1a hash. It may hold a million. */
+function digest(columns: Columns, rows: ReadonlySet<number>): string {
+  const ids = columns.column("sample_id");
+  let hash = 0x811c9dc5;
+  for (const row of Uint32Array.from(rows).sort()) {
+    hash = Math.imul(hash ^ (ids[row] as number), 0x01000193) >>> 0;
+  }
+  return `${rows.size}:${hash}`;
 }

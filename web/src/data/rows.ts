@@ -28,11 +28,11 @@ export interface Filter {
 
 /** The rows that a filter lets through, in the order asked for. */
 export function chosenRows(columns: Columns, filter: Filter, order: Order): Uint32Array {
-  const tests = testsOf(columns, filter);
+  const isChosen = passes(columns, filter);
   const found = new Uint32Array(columns.nLoaded);
   let n = 0;
   for (let row = 0; row < columns.nLoaded; row++) {
-    if (tests.every((test) => test(row))) {
+    if (isChosen(row)) {
       found[n++] = row;
     }
   }
@@ -42,6 +42,12 @@ export function chosenRows(columns: Columns, filter: Filter, order: Order): Uint
     return Uint32Array.from([...filter.rows].filter((row) => isThere.has(row)));
   }
   return order === "name" || order === "listed" ? rows : sorted(columns, rows, order);
+}
+
+/** Tells whether a filter lets a row through. */
+export function passes(columns: Columns, filter: Filter): (row: number) => boolean {
+  const tests = testsOf(columns, filter);
+  return (row) => tests.every((test) => test(row));
 }
 
 function testsOf(columns: Columns, filter: Filter): ((row: number) => boolean)[] {

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { type Band, FREE_BATCH, MIN_AUDIT, openInBand, type Precision, sparingOne } from "../data/audit";
+import { FREE_BATCH, MIN_AUDIT, openInBand, type Pool, type Precision, sparingOne } from "../data/audit";
 import type { Action } from "../data/columns";
 import type { Filter } from "../data/rows";
 import type { ReviewState } from "../state";
@@ -25,13 +25,13 @@ export function Batch({ state }: { state: ReviewState }) {
   const counts = useMemo(() => topCounts(state), [state, state.rows.value, state.decisions.revision.value]);
   const chosen = picked.value ?? Math.max(0, counts.indexOf(Math.max(...counts)));
   useEffect(() => comeBack(state), [state]);
-  const band: Band = { type: chosen, low: low.value, high: high.value };
-  const said = action.value || usual(types[band.type] ?? "");
-  const open = openInBand(columns, state.rows.value, band);
+  const pool: Pool = { type: chosen, low: low.value, high: high.value, filter: state.filter.value };
+  const said = action.value || usual(types[pool.type] ?? "");
+  const open = openInBand(columns, state.rows.value, pool);
   const rows = said === "remove" ? sparingOne(columns, open) : open;
-  const precision = state.audit.precision(band);
+  const precision = state.audit.precision(pool);
   const mayAccept = rows.length <= FREE_BATCH || precision.nAudited >= MIN_AUDIT || isTrusted.value;
-  const name = (types[band.type] ?? "").replaceAll("_", " ");
+  const name = (types[pool.type] ?? "").replaceAll("_", " ");
   const number = (text: string) => Math.min(1, Math.max(0, Number(text) || 0));
   return (
     <form class="sheet" aria-label="accept many" onSubmit={(event) => event.preventDefault()}>
@@ -91,7 +91,7 @@ export function Batch({ state }: { state: ReviewState }) {
           disabled={open.length === 0}
           onClick={() => {
             picked.value = chosen;
-            lookFirst(state, open, name);
+            lookFirst(state, pool, name);
           }}
         >
           look at {Math.min(SAMPLE, open.length)} random ones first
@@ -116,7 +116,7 @@ export function Batch({ state }: { state: ReviewState }) {
           accept more than {FREE_BATCH} without having looked at {MIN_AUDIT} random ones
         </label>
       )}
-      {types[band.type] === "leak" && (
+      {types[pool.type] === "leak" && (
         <p class="relabel">Both sides of a leak are found: narrow the filter to one split first.</p>
       )}
     </form>
@@ -142,9 +142,9 @@ function usual(type: string): Action {
   return type === "mislabel" || type === "label_conflict" ? "relabel" : "remove";
 }
 
-function lookFirst(state: ReviewState, open: readonly number[], name: string): void {
+function lookFirst(state: ReviewState, pool: Pool, name: string): void {
   const before = state.filter.value;
-  const rows = state.audit.draw(open, SAMPLE);
+  const rows = state.audit.draw(pool, openInBand(state.columns, state.rows.value, pool), SAMPLE);
   const ids = rows.map((row) => state.columns.at("sample_id", row));
   state.showList(ids, `random ${name}: keep what is no ${name}, remove or relabel what is`);
   looking = { before, at: state.filter.value };
