@@ -17,9 +17,15 @@ def review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     reviewer: Annotated[
-        list[str] | None, typer.Option(help="Gets a token and a link of their own; repeatable.")
+        list[str] | None, typer.Option(help="Gets a link with a token, the same at every start; repeatable.")
     ] = None,
-    is_open: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    has_new_links: Annotated[
+        bool, typer.Option("--new-links", help="Give all reviewers new links; the old ones end.")
+    ] = False,
+    is_open: Annotated[
+        bool,
+        typer.Option("--open/--no-open", help="Open the page in the browser; never with --reviewer."),
+    ] = True,
     is_blind: Annotated[
         bool, typer.Option("--blind/--not-blind", help="Show others' verdicts only after one's own.")
     ] = True,
@@ -67,6 +73,8 @@ def review(
     else:
         _remember(workspace, overlap, overlap_reviewers)
         _remember_who_judges(workspace, gold, adjudicator)
+        if has_new_links:
+            _renew_links(workspace)
         _serve(workspace, host=host, port=port, reviewers=reviewer or [], is_blind=is_blind, is_open=is_open)
 
 
@@ -87,6 +95,12 @@ def _remember_who_judges(workspace: Path, gold: Path | None, adjudicators: list[
         remember(workspace, chosen(workspace, leak_side=None, adjudicators=adjudicators))
 
 
+def _renew_links(workspace: Path) -> None:
+    from chaffinch.serve.links import renew_links
+
+    renew_links(workspace)
+
+
 def _serve(
     workspace: Path, *, host: str, port: int, reviewers: list[str], is_blind: bool, is_open: bool
 ) -> None:
@@ -97,10 +111,11 @@ def _serve(
     for name, link in ready.links.items():
         say(f"  {name}: {link}")
     hint("stop it with Ctrl+C; every decision is saved as it is made")
-    if is_open:
+    # A reviewer's link lets in as that reviewer, so none is opened for who started the server.
+    if is_open and not ready.links:
         import webbrowser
 
-        webbrowser.open(next(iter(ready.links.values()), ready.address))
+        webbrowser.open(ready.address)
     ready.server.run()
 
 

@@ -21,6 +21,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 COOKIE = "chaffinch_token"
+"""Its name goes on with the port that the page was asked at: browsers keep one jar for all ports."""
 NOTEBOOKS, NOBODY = "http://127.0.0.1:* http://localhost:*", "'none'"
 """Who may show the page in a frame: pages of this machine, or no page at all."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -45,11 +46,13 @@ class Access:
     def reviewer(self, request: Request) -> str | None:
         """Return whose token a request carries; None where it carries none that is known."""
         header = request.headers.get("authorization", "")
-        given = (
-            header.removeprefix("Bearer ")
-            if header.startswith("Bearer ")
-            else request.cookies.get(COOKIE, "")
+        is_bearer = header.startswith("Bearer ")
+        return self.owner(
+            header.removeprefix("Bearer ") if is_bearer else request.cookies.get(_cookie_name(request), "")
         )
+
+    def owner(self, given: str) -> str | None:
+        """Return whose token this is; None where it is nobody's."""
         for token, reviewer in self.tokens.items():
             if secrets.compare_digest(token.encode(), given.encode()):
                 return reviewer
@@ -65,11 +68,6 @@ def token_reviewer(request: Request) -> str | None:
     """Return whose token a request came with; None where no tokens are needed."""
     known: str | None = getattr(request.state, "reviewer", None)
     return known
-
-
-def new_token() -> str:
-    """Return a token that nobody can guess."""
-    return secrets.token_urlsafe(24)
 
 
 def content_policy(page: str, *, is_framed: bool = False) -> str:
@@ -134,19 +132,29 @@ def _refusal(request: Request, access: Access) -> Response | None:
             return refusal(403, "requests of other pages are refused")
     if not access.tokens:
         return None
-    if request.url.path == "/" and "token" in request.query_params:
+    if request.url.path == "/" and access.owner(request.query_params.get("token", "")) is not None:
         return _with_cookie(request)
     request.state.reviewer = access.reviewer(request)
     if request.state.reviewer is None:
-        return refusal(401, "a reviewer's token is needed", hint="open the link that you were given once more")
+        return refusal(401, "a reviewer's token is needed", hint="open your link once more")
     return None
 
 
 def _with_cookie(request: Request) -> Response:
-    """Answer the link that a reviewer was sent: the token goes into a cookie and out of the address."""
+    """Answer the link that a reviewer was sent: the token goes into a cookie and out of the address.
+
+    Lax: a strict cookie is not sent after a click in a mail or chat, so that the link would end at 401.
+    Writes of other pages are refused by their origin and content type.
+    """
     response = RedirectResponse("/", status_code=303)
-    response.set_cookie(COOKIE, request.query_params["token"], httponly=True, samesite="strict")
+    token = request.query_params["token"]
+    response.set_cookie(_cookie_name(request), token, httponly=True, samesite="lax")
     return response
+
+
+def _cookie_name(request: Request) -> str:
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
 
 
 def _host_name(header: str) -> str:

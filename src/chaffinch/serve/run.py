@@ -17,7 +17,8 @@ from chaffinch.pipeline.review_data import ReviewData
 from chaffinch.pipeline.review_file import review_page
 from chaffinch.serve.app import create_app
 from chaffinch.serve.board import Board
-from chaffinch.serve.guard import LOOPBACK, Access, new_token
+from chaffinch.serve.guard import LOOPBACK, Access
+from chaffinch.serve.links import tokens_of
 from chaffinch.storage.decisions import open_log
 
 SHUTDOWN_S = 2
@@ -53,13 +54,13 @@ def review_server(
         root: The workspace.
         host: Address to listen on; the loopback address lets everybody on this machine in.
         port: 0 takes a free one.
-        reviewers: Who gets a token; needed beyond the loopback address.
+        reviewers: Who gets a token, the same at every start; needed beyond the loopback address.
         is_blind: Whether reviewers see others' verdicts only after their own.
         is_framed: Whether a notebook on this machine may show the page in a frame.
 
     Raises:
         UsageError: If the address is not the loopback one and no reviewer is named.
-        WorkspaceError: If no scan has ended yet, or the page is not there.
+        WorkspaceError: If no scan has ended yet, or the page or the secret of the links cannot be read.
     """
     if host not in LOOPBACK and not reviewers:
         raise UsageError(
@@ -68,7 +69,7 @@ def review_server(
         )
     page, board = review_page(), _board(root, is_blind=is_blind)
     port = port or _free_port(host)
-    tokens = {new_token(): reviewer for reviewer in reviewers}
+    tokens = tokens_of(root, reviewers)
     hosts = LOOPBACK | {host.lower(), socket.gethostname().lower()}
     app = create_app(board, page=page, access=Access(frozenset(hosts), port, tokens), is_framed=is_framed)
     config = uvicorn.Config(
