@@ -2,7 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { commands, isTyping, keyTable, spelled, storedKeys, storeKeys } from "./keys";
+import { commands, isTyping, spelled } from "./keys";
+import { keyTable, storedKeys, storeKeys } from "./ownkeys";
 import type { ReviewState } from "./state";
 import { Bar } from "./views/bar";
 import { Batch } from "./views/batch";
@@ -20,9 +21,9 @@ import { Team } from "./views/team";
 
 export function App({ state }: { state: ReviewState }) {
   const perLine = useRef(1);
-  const changed = useSignal(storedKeys());
   const list = useMemo(() => commands(state.columns.meta.tags.map((tag) => tag.name)), [state]);
-  const table = useMemo(() => keyTable(list, changed.value), [list, changed.value]);
+  const own = useSignal(useMemo(() => storedKeys(list), [list]));
+  const table = useMemo(() => keyTable(list, own.value), [list, own.value]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const command = table.get(spelled(event));
@@ -62,9 +63,9 @@ export function App({ state }: { state: ReviewState }) {
       <Help
         state={state}
         commands={list}
-        changed={changed.value}
+        own={own.value}
         onChange={(keys) => {
-          changed.value = keys;
+          own.value = keys;
           storeKeys(keys);
         }}
       />

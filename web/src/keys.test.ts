@@ -1,9 +1,15 @@
-import { expect, test } from "vitest";
-import { commands, keyTable, spelled } from "./keys";
+import { beforeEach, expect, test, vi } from "vitest";
+import { commands, spelled } from "./keys";
+import { keyTable, storedKeys, storeKeys, withKey } from "./ownkeys";
+import { madeStorage } from "./testing/made";
 
 const list = commands(["duplicate_exact", "low_quality_blur", "keep"]);
 const press = (key: string, held: Partial<Record<"shiftKey" | "ctrlKey" | "metaKey" | "altKey", boolean>> = {}) =>
   spelled({ key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...held } as KeyboardEvent);
+
+beforeEach(() => {
+  vi.stubGlobal("localStorage", madeStorage());
+});
 
 test("no key does two things", () => {
   const keys = list.flatMap((command) => command.keys);
@@ -36,4 +42,25 @@ test("a changed key replaces those that came; the others stay", () => {
   expect(table.get("q")?.id).toBe("remove");
   expect(table.has("x")).toBe(false);
   expect(table.get("k")?.id).toBe("keep");
+});
+
+test("a key that another command has is refused in words; a free one and its own are taken", () => {
+  expect(withKey(list, {}, "remove", "k")).toBe("k is already: keep");
+  expect(withKey(list, { keep: ["q"] }, "remove", "q")).toBe("q is already: keep");
+  expect(withKey(list, { keep: ["q"] }, "remove", "k")).toEqual({ keep: ["q"], remove: ["k"] });
+  expect(withKey(list, {}, "remove", "x")).toEqual({ remove: ["x"] });
+  expect(withKey(list, {}, "remove", " ")).toBe("space is already: one image, and back");
+});
+
+test("remembered keys with two meanings, or of no command, are given up; the others stay", () => {
+  const kept = (keys: object) => {
+    storeKeys(keys as Record<string, string[]>);
+    return storedKeys(list);
+  };
+  expect(kept({ remove: ["k"], undo: ["z"] })).toEqual({ undo: ["z"] });
+  expect(kept({ keep: ["j"], remove: ["j"] })).toEqual({ keep: ["j"] });
+  expect(kept({ keep: ["x"], remove: ["k"] })).toEqual({ keep: ["x"], remove: ["k"] });
+  // Without the second the first has nowhere to go either.
+  expect(kept({ keep: ["x"], remove: ["r"] })).toEqual({});
+  expect(kept({ nothing: ["q"], keep: "q", remove: [1] })).toEqual({});
 });

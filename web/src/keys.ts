@@ -1,8 +1,7 @@
-// The keys: one table from key to what it does, which the reviewer can change; `?` shows it.
+// The keys: one table from key to what it does; `?` shows it, `ownkeys.ts` lets the reviewer change it.
 
 import { stepBox } from "./boxes";
 import { type Meta, NO_CLASS } from "./data/columns";
-import { remember, remembered } from "./data/remembered";
 import { keepProposed } from "./groups";
 import { goToWaiting } from "./presence";
 import type { ReviewState, View } from "./state";
@@ -121,29 +120,6 @@ function letGo(state: ReviewState): void {
   } else {
     state.view.value = "grid";
   }
-}
-
-const STORED = "chaffinch.keys";
-
-/** The keys as the reviewer has set them: command id to keys. */
-export function storedKeys(): Record<string, readonly string[]> {
-  try {
-    return JSON.parse(remembered(STORED) ?? "{}") as Record<string, string[]>;
-  } catch {
-    return {};
-  }
-}
-
-export function storeKeys(keys: Record<string, readonly string[]>): void {
-  remember(STORED, JSON.stringify(keys));
-}
-
-/** What a key does, by its spelling. */
-export function keyTable(
-  list: readonly Command[],
-  changed: Record<string, readonly string[]>,
-): ReadonlyMap<string, Command> {
-  return new Map(list.flatMap((command) => (changed[command.id] ?? command.keys).map((key) => [key, command])));
 }
 
 /** A key press as the table spells it: `x`, `?`, `Ctrl+z`, `Shift+ArrowLeft`. */

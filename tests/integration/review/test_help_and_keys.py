@@ -61,6 +61,41 @@ def test_keys__of_ones_own_are_kept(ana: Any) -> None:
     assert line.locator("kbd").all_inner_texts() == ["x"]
 
 
+def test_keys__one_in_use_is_refused_in_words(ana: Any) -> None:
+    dialog = ana.page.get_by_role("dialog")
+    ana.press("?")
+    dialog.get_by_role("heading", name="Keys").wait_for()
+    dialog.get_by_text("Click a key to change it").wait_for()
+    assert dialog.get_by_role("button", name="close").is_visible()
+    line = ana.page.locator(".keys li").filter(has=ana.page.get_by_text("remove", exact=True))
+    line.get_by_role("button").click()
+    ana.press("Control", "k")
+    dialog.get_by_text("k is already: keep").wait_for()
+    assert line.locator("kbd").all_inner_texts() == ["x"]
+    ana.press("Escape", "k")
+    ana.says(ana.sample(1), "keep")
+
+
+def test_keys__the_list_opens_at_close(ana: Any) -> None:
+    first = ana.sample(1)
+    ana.press("?")
+    ana.until("document.activeElement.innerText === 'close'")
+    ana.press("Enter")
+    ana.page.get_by_role("dialog").wait_for(state="hidden")
+    ana.press("x")
+    ana.says(first, "remove")
+    assert ana.page.evaluate("localStorage.getItem('chaffinch.keys')") is None, "no key was set"
+
+
+def test_keys__remembered_with_two_meanings_are_repaired(ana: Any) -> None:
+    ana.page.evaluate("""localStorage.setItem('chaffinch.keys', '{"remove": ["k"]}')""")
+    ana.page.reload()
+    ana.page.wait_for_selector("html[data-ready]")
+    first = ana.sample(1)
+    ana.press("k")
+    ana.says(first, "keep")
+
+
 def test_theme__follows_the_browser(ana: Any) -> None:
     colours = []
     for scheme in ("light", "dark"):

@@ -3,27 +3,30 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { type Command, spelled } from "../keys";
+import { isHeldAlone, keysOf, type OwnKeys, shown, withKey } from "../ownkeys";
 import type { ReviewState } from "../state";
 
 interface Props {
   readonly state: ReviewState;
   readonly commands: readonly Command[];
-  readonly changed: Readonly<Record<string, readonly string[]>>;
-  readonly onChange: (keys: Record<string, readonly string[]>) => void;
+  readonly own: OwnKeys;
+  readonly onChange: (own: OwnKeys) => void;
 }
 
-const NAMES: Record<string, string> = {
-  " ": "space",
-  ArrowLeft: "←",
-  ArrowRight: "→",
-  ArrowUp: "↑",
-  ArrowDown: "↓",
-};
-
-export function Help({ state, commands, changed, onChange }: Props) {
+export function Help({ state, commands, own, onChange }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const waiting = useSignal<string | null>(null);
+  /** Why the last key was not taken. */
+  const refused = useSignal("");
   const isOpen = state.isHelpOpen.value;
+  const take = (id: string, event: KeyboardEvent) => {
+    waiting.value = null;
+    const next = event.key === "Escape" ? own : withKey(commands, own, id, spelled(event));
+    refused.value = typeof next === "string" ? next : "";
+    if (typeof next !== "string") {
+      onChange(next);
+    }
+  };
   useEffect(() => {
     if (isOpen) {
       dialog.current?.showModal();
@@ -34,8 +37,11 @@ export function Help({ state, commands, changed, onChange }: Props) {
   return (
     <dialog
       ref={dialog}
+      class="help"
       aria-label="keys"
       onClose={() => {
+        waiting.value = null;
+        refused.value = "";
         state.isHelpOpen.value = false;
       }}
       onKeyDown={(event) => {
@@ -44,10 +50,11 @@ export function Help({ state, commands, changed, onChange }: Props) {
           return;
         }
         event.stopPropagation();
-        if (waiting.value !== null && event.key !== "Shift") {
-          event.preventDefault();
-          onChange(event.key === "Escape" ? changed : { ...changed, [waiting.value]: [spelled(event)] });
+        if (waiting.value !== null && event.key === "Tab") {
           waiting.value = null;
+        } else if (waiting.value !== null && !isHeldAlone(event)) {
+          event.preventDefault();
+          take(waiting.value, event);
         } else if (event.key === "?" || event.key === "Escape") {
           // Not left to the browser, which tells of the closing only later: the next key is for the page.
           event.preventDefault();
@@ -58,6 +65,16 @@ export function Help({ state, commands, changed, onChange }: Props) {
       {/* Two hundred elements that are not there until somebody asks. */}
       {isOpen && (
         <>
+          <form method="dialog" class="head">
+            <h2>Keys</h2>
+            <button type="submit">close</button>
+            <button type="button" onClick={() => onChange({})}>
+              keys as they came
+            </button>
+            <p role="status" class={refused.value === "" ? "soft" : "remove"}>
+              {refused.value || "Click a key to change it, then press another; Escape leaves it."}
+            </p>
+          </form>
           <ul class="keys">
             {commands.map((command) => (
               <li key={command.id}>
@@ -66,12 +83,13 @@ export function Help({ state, commands, changed, onChange }: Props) {
                   type="button"
                   title="click, then press another key"
                   onClick={() => {
+                    refused.value = "";
                     waiting.value = command.id;
                   }}
                 >
                   {waiting.value === command.id
                     ? "press a key"
-                    : (changed[command.id] ?? command.keys).map((key) => <kbd key={key}>{shown(key)}</kbd>)}
+                    : keysOf(command, own).map((key) => <kbd key={key}>{shown(key)}</kbd>)}
                 </button>
               </li>
             ))}
@@ -90,22 +108,8 @@ export function Help({ state, commands, changed, onChange }: Props) {
               go on by itself
             </label>
           </p>
-          <form method="dialog" class="actions">
-            <button type="submit">close</button>
-            <button type="button" onClick={() => onChange({})}>
-              keys as they came
-            </button>
-          </form>
         </>
       )}
     </dialog>
   );
-}
-
-function shown(key: string): string {
-  // The key + is also what joins a key and what is held with it.
-  return key
-    .split(/(?<=.)\+/)
-    .map((part) => NAMES[part] ?? part)
-    .join(" ");
 }
