@@ -3,6 +3,7 @@
 import { stepBox } from "./boxes";
 import { type Meta, NO_CLASS } from "./data/columns";
 import { keepProposed } from "./groups";
+import { decidePair, type Stays } from "./pairs";
 import { goToWaiting } from "./presence";
 import type { ReviewState, View } from "./state";
 import { zoomBy } from "./views/zoom";
@@ -41,11 +42,20 @@ const ifThere = (view: View, isThere: (meta: Meta) => boolean) => (state: Review
   }
 };
 
+/** What is said of both images in the pair view; elsewhere something else, if anything. */
+const ofPair = (stays: Stays, otherwise: (state: ReviewState) => void = () => undefined) => (state: ReviewState) => {
+  if (state.view.value === "pair") {
+    decidePair(state, stays);
+  } else {
+    otherwise(state);
+  }
+};
+
 /** The commands in the order in which the help lists them, with the keys that they come with. */
 export function commands(tags: readonly string[]): Command[] {
   return [
-    { id: "keep", keys: ["k"], says: "keep", run: (state) => state.act("keep") },
-    { id: "remove", keys: ["x"], says: "remove", run: (state) => state.act("remove") },
+    { id: "keep", keys: ["k"], says: "keep", run: ofPair("both", (state) => state.act("keep")) },
+    { id: "remove", keys: ["x"], says: "remove", run: ofPair("right", (state) => state.act("remove")) },
     { id: "relabel", keys: ["r"], says: "relabel as suggested", run: (state) => state.acceptSuggestion() },
     { id: "accept", keys: ["Enter"], says: "accept the suggestion", run: accept },
     { id: "undo", keys: ["u", "Ctrl+z", "Meta+z"], says: "take the last act back", run: (state) => state.undo() },
@@ -70,6 +80,8 @@ export function commands(tags: readonly string[]): Command[] {
     { id: "waiting", keys: ["n"], says: "on to the next that waits for me", run: goToWaiting },
     { id: "single", keys: [" "], says: "one image, and back", run: show("single") },
     { id: "pair", keys: ["p"], says: "beside its partner, and back", run: show("pair") },
+    { id: "keep-left", keys: ["q"], says: "of a pair: keep left, remove right", run: ofPair("left") },
+    { id: "keep-right", keys: ["w"], says: "of a pair: keep right, remove left", run: ofPair("right") },
     { id: "mislabel", keys: ["l"], says: "the doubted label, and back", run: show("mislabel") },
     { id: "classes", keys: ["c"], says: "confused classes, and back", run: show("classes") },
     { id: "closer", keys: ["+", "="], says: "closer to the picture", run: () => zoomBy(1.5) },
@@ -90,6 +102,8 @@ export function commands(tags: readonly string[]): Command[] {
 function accept(state: ReviewState): void {
   if (state.view.value === "group") {
     keepProposed(state);
+  } else if (state.view.value === "pair") {
+    decidePair(state, "proposed");
   } else if (state.columns.at("suggested", state.row.value) !== NO_CLASS) {
     state.acceptSuggestion();
   } else {

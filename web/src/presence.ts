@@ -68,8 +68,12 @@ function isOthers(state: ReviewState, row: number): boolean {
   return turn === TURN.others || (turn === TURN.yours && heldBy(state, row) !== undefined);
 }
 
-/** The next place that the others do not see to; the very next where they see to all. */
+/** The next place that the others do not see to; the very next where they see to all. A pair is left by a word about
+ * both: one about the left image alone stays at it. */
 export function nextPlace(state: ReviewState): number {
+  if (state.view.value === "pair") {
+    return state.cursor.value;
+  }
   return firstPlace(state, (row) => !isOthers(state, row)) ?? state.cursor.value + 1;
 }
 
@@ -84,7 +88,7 @@ export function goToWaiting(state: ReviewState): void {
 }
 
 /** The first place below the cursor of a row that is meant. */
-function firstPlace(state: ReviewState, isMeant: (row: number) => boolean): number | undefined {
+export function firstPlace(state: ReviewState, isMeant: (row: number) => boolean): number | undefined {
   const rows = state.rows.value;
   // Ends after some steps, unless a million images on end are done: then it takes some milliseconds.
   for (let place = state.cursor.value + 1; place < rows.length; place++) {

@@ -136,7 +136,7 @@ def test_keyboard__alone_goes_through_every_view(ana: Any, planted: Any) -> None
     ana.go_to(planted.truth.of_kind("duplicate_exact")[0].path)
     for key, css in [
         (" ", ".strip"),
-        ("p", ".zoom + .zoom"),
+        ("p", ".half + .half"),
         ("d", ".members"),
         ("l", ".middle .empty, .arguing"),
         ("c", "table.classes"),

@@ -30,6 +30,7 @@ def test_single__keys_zoom_and_the_place_stays(ana: Any) -> None:
     ana.press("x")
     ana.see(f'.stage[data-sample-id="{second}"]')
     assert transforms(ana) == [before], "zoom and place stay from image to image"
+    ana.see('.strip button[data-action="remove"] .mark.remove')
     ana.press("ArrowLeft")
     ana.see(f'.stage[data-sample-id="{first}"][data-action="remove"]')
     ana.press("=", "-", "-")
@@ -76,36 +77,54 @@ def test_pair__side_by_side_blink_and_difference(ana: Any, planted: Any) -> None
     first, second = transforms(ana)
     assert first == second, "both are zoomed as one"
     ana.page.get_by_role("button", name="blink").click()
-    for alt in ("its partner", "this image", "its partner"):
+    for alt in ("the right image", "the left image", "the right image"):
         ana.page.get_by_alt_text(alt).wait_for()
     ana.page.get_by_role("button", name="difference").click()
     ana.see(".zoom .over")
     assert ana.page.locator(".zoom .over").evaluate("e => getComputedStyle(e).mixBlendMode") == "difference"
+    picture, words = (ana.page.locator(css).bounding_box() for css in (".zoom", ".zoomed figcaption"))
+    assert words["y"] >= picture["y"] + picture["height"], "words hide nothing of the picture"
     ana.page.get_by_role("button", name="side by side").click()
     ana.until("document.querySelectorAll('.zoom').length === 2")
     ana.press("p")
     ana.see(".grid")
 
 
-def test_pair__the_last_one_stays(ana: Any, planted: Any) -> None:
-    copy = planted.id_of("duplicate_exact")
-    others = sorted(planted.group_of(copy) - {copy})
-    ana.go_to(planted.truth.of_kind("duplicate_exact")[0].original)
+def test_pair__is_decided_as_one_and_the_next_comes(ana: Any, planted: Any) -> None:
+    ana.page.get_by_label("order").select_option("group")
+    ana.at(1)
+    first = ana.sample(1)
+    ana.press("p", "+")
+    ana.see(f'[data-testid="left"][data-sample-id="{first}"]')
+    partner = int(ana.see('[data-testid="right"]').get_attribute("data-sample-id"))
+    assert partner in planted.group_of(first) - {first}
+    ana.page.get_by_role("button", name="whole image").first.wait_for()
+    ana.page.get_by_role("button", name="keep right").click()
+    ana.until(f"document.querySelector('.stage').dataset.sampleId !== '{first}'")
+    shown = {
+        int(ana.see(f'[data-testid="{side}"]').get_attribute("data-sample-id")) for side in ("left", "right")
+    }
+    assert shown != {first, partner}, "the pair does not come back swapped"
+    assert all("scale(1)" in text for text in transforms(ana)), "a new pair starts whole"
+    ana.press("Home")
+    ana.see(f'[data-testid="left"][data-sample-id="{first}"][data-action="remove"] .mark.remove')
+    ana.see(f'[data-testid="right"][data-sample-id="{partner}"][data-action="keep"] .mark.keep')
+    ana.page.get_by_text("2 decided").wait_for()
+    ana.press("u")
+    ana.page.get_by_text("0 decided").wait_for()
+
+
+def test_pair__enter_keeps_the_proposed_one(ana: Any, planted: Any) -> None:
+    ana.go_to(planted.truth.of_kind("duplicate_exact")[0].path)
     ana.press("p")
-    for _ in others:
-        ana.page.get_by_role("button", name="remove this").click()
-    ana.page.get_by_test_id("search").fill(planted.truth.of_kind("duplicate_exact")[0].path)
+    stays = ana.page.locator(".half", has_text="proposed to stay")
+    stays.wait_for()
+    kept = int(stays.get_attribute("data-sample-id"))
+    (gone,) = planted.group_of(kept) - {kept}
     ana.press("Enter")
-    ana.page.get_by_test_id("search").blur()
-    ana.see(f'.stage[data-sample-id="{copy}"]')
-    assert len(others) == 1
-    ana.page.get_by_text("the others are removed: this one stays").wait_for()
-    assert ana.page.get_by_role("button", name="remove this").is_disabled()
-    ana.press("x")
-    ana.toast("this one stays")
-    ana.page.get_by_role("button", name="keep this").click()
-    ana.press("Escape")
-    ana.says(copy, "keep")
+    ana.toast("one kept; no open pair below")
+    ana.says(kept, "keep")
+    ana.says(gone, "remove")
 
 
 # --------------------------------------------------------------------------------------------------- a group

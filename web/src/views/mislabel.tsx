@@ -5,7 +5,8 @@ import type { Detail, Finding } from "../data/source";
 import type { ReviewState } from "../state";
 import { Arguing, arguing, type Neighbour } from "./arguing";
 import { Boxes, BoxesButton } from "./boxes";
-import { Zoom } from "./zoom";
+import { Mark } from "./mark";
+import { useWhole, Zoom } from "./zoom";
 
 const AHEAD = 5;
 const ARGUING = 6;
@@ -17,6 +18,7 @@ export function Mislabel({ state }: { state: ReviewState }) {
   useEffect(() => {
     state.prefetch(rows.value.subarray(cursor.value, cursor.value + AHEAD));
   }, [state, rows.value, cursor.value]);
+  useWhole(String(row.value));
   if (detail === null) {
     return <p class="empty">{row.value < 0 ? "no image passes the filter" : "one moment"}</p>;
   }
@@ -44,6 +46,7 @@ export function Mislabel({ state }: { state: ReviewState }) {
           src={state.source.imageUrl(detail.sample_id)}
           alt={detail.image_path}
           overlay={<Boxes state={state} detail={detail} />}
+          mark={<Mark state={state} row={row.value} />}
         />
         <div class="arguing">
           <p>{finding.reason}</p>

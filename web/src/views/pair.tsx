@@ -3,9 +3,11 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Detail, Partner } from "../data/source";
+import { chosen, decidePair, goToOpenPair, partnerOf, proposedSide, saidOf } from "../pairs";
 import type { ReviewState } from "../state";
 import { Boxes, BoxesButton } from "./boxes";
-import { Zoom } from "./zoom";
+import { Mark } from "./mark";
+import { useWhole, Zoom } from "./zoom";
 
 type Mode = "side by side" | "blink" | "difference";
 const MODES: readonly Mode[] = ["side by side", "blink", "difference"];
@@ -17,20 +19,18 @@ const mode = signal<Mode>("side by side");
 export function Pair({ state }: { state: ReviewState }) {
   const row = state.row.value;
   const detail = row < 0 ? null : state.detail(row);
-  const chosen = useSignal(0);
   useEffect(() => {
-    chosen.value = 0;
     state.prefetch(state.rows.value.subarray(state.cursor.value, state.cursor.value + 5));
-  }, [row, chosen, state]);
+  }, [row, state]);
   if (row < 0) {
     return <p class="empty">no image passes the filter</p>;
   }
   if (detail === null) {
     return <p class="empty">one moment</p>;
   }
-  const partner = detail.partners[Math.min(chosen.value, detail.partners.length - 1)];
+  const partner = partnerOf(state, detail);
   if (partner === undefined) {
-    return <p class="empty">this image has no partner: nothing was found to be the same</p>;
+    return <NoPartner state={state} />;
   }
   return (
     <>
@@ -44,11 +44,13 @@ export function Pair({ state }: { state: ReviewState }) {
               type="button"
               aria-label={`partner ${place + 1}`}
               aria-pressed={other === partner}
+              data-action={saidOf(state, state.columns.row(other.sample_id))}
               onClick={() => {
-                chosen.value = place;
+                chosen.value = { row, place };
               }}
             >
               <img src={state.source.thumbUrl(other.sample_id)} alt="" />
+              <Mark state={state} row={state.columns.row(other.sample_id)} />
             </button>
           ))}
         </div>
@@ -63,13 +65,24 @@ interface PairProps {
   readonly partner: Partner;
 }
 
+function NoPartner({ state }: { state: ReviewState }) {
+  return (
+    <p class="empty">
+      this image has no partner: nothing was found to be the same
+      <br />
+      <button
+        type="button"
+        onClick={() => goToOpenPair(state) || state.tell({ text: "no open pair below" })}
+      >
+        to the next open pair
+      </button>
+    </p>
+  );
+}
+
 function Tools({ state, detail, partner }: PairProps) {
   void state.decisions.revision.value;
-  const other = state.columns.row(partner.sample_id);
-  const isGone = (row: number) => row >= 0 && state.columns.meta.actions[state.columns.at("action", row)] === "remove";
-  // Of a pair one stays: the last one that is left cannot be removed here.
-  const isLast = isGone(other) || detail.partners.every((p) => isGone(state.columns.row(p.sample_id)));
-  const keepsThis = isProposed(state, detail, partner);
+  const proposed = proposedSide(state, detail, partner);
   return (
     <div class="tools">
       {MODES.map((name) => (
@@ -84,33 +97,35 @@ function Tools({ state, detail, partner }: PairProps) {
           {name}
         </button>
       ))}
+      {(["left", "right"] as const).map((side) => (
+        <button
+          key={side}
+          type="button"
+          class="keep"
+          title={`remove the ${side === "left" ? "right" : "left"} one`}
+          onClick={(event) => press(event, () => decidePair(state, side))}
+        >
+          keep {side} ({side === proposed ? "Enter" : side === "left" ? "q" : "w"})
+        </button>
+      ))}
+      <button type="button" class="keep" onClick={(event) => press(event, () => decidePair(state, "both"))}>
+        keep both (k)
+      </button>
+      <BoxesButton state={state} detail={detail} />
       <span class="soft">
         {partner.method}, similarity {partner.similarity.toFixed(3)}
         {partner.transform !== null && partner.transform !== "identity"
           ? `, ${partner.transform.replaceAll("_", " ")}`
           : ""}
       </span>
-      <button type="button" class="keep" onClick={() => state.act("keep")}>
-        keep this{keepsThis ? " (proposed)" : ""}
-      </button>
-      <button type="button" class="remove" disabled={isLast} onClick={() => state.act("remove")}>
-        remove this{keepsThis ? "" : " (proposed)"}
-      </button>
-      <BoxesButton state={state} detail={detail} />
-      {isLast && <span class="soft">the others are removed: this one stays</span>}
     </div>
   );
 }
 
-/** Whether the image under the cursor is the one to keep: more pixels, else the one that the search keeps. */
-function isProposed(state: ReviewState, detail: Detail, partner: Partner): boolean {
-  const row = state.columns.row(partner.sample_id);
-  const other = row < 0 ? null : state.detail(row);
-  const pixels = (of: Detail | null) => (of?.width ?? 0) * (of?.height ?? 0);
-  if (other !== null && pixels(detail) !== pixels(other)) {
-    return pixels(detail) > pixels(other);
-  }
-  return detail.findings.some((finding) => finding.is_original === true) || detail.sample_id < partner.sample_id;
+/** Acts, and leaves the focus to the page: Enter is for the next pair then, not for this button again. */
+function press(event: Event, act: () => void): void {
+  (event.currentTarget as HTMLElement).blur();
+  act();
 }
 
 function Stage({ state, detail, partner }: PairProps) {
@@ -126,35 +141,57 @@ function Stage({ state, detail, partner }: PairProps) {
     }, BLINK_MS);
     return () => clearInterval(timer);
   }, [isBlinking, isSecond]);
+  useWhole(`${detail.sample_id} ${partner.sample_id}`);
   const otherRow = state.columns.row(partner.sample_id);
-  const other = otherRow < 0 ? null : state.detail(otherRow);
-  const first = { src: state.source.imageUrl(detail.sample_id), words: caption(detail), detail };
-  const second = { src: state.source.imageUrl(partner.sample_id), words: other === null ? "" : caption(other), detail: other };
-  const boxes = (of: Detail | null) => of !== null && <Boxes state={state} detail={of} />;
-  if (mode.value === "side by side") {
-    return (
-      <div class="stage" data-sample-id={detail.sample_id}>
-        <Zoom src={first.src} alt="this image" overlay={boxes(first.detail)}>
-          {first.words}
-        </Zoom>
-        <Zoom src={second.src} alt="its partner" overlay={boxes(second.detail)}>
-          {second.words}
-        </Zoom>
-      </div>
-    );
-  }
-  const shown = isSecond.value ? second : first;
+  const proposed = proposedSide(state, detail, partner);
+  const left: Shown = { side: "left", row: state.row.value, id: detail.sample_id, detail };
+  const right: Shown = {
+    side: "right",
+    row: otherRow,
+    id: partner.sample_id,
+    detail: otherRow < 0 ? null : state.detail(otherRow),
+  };
+  const shown = mode.value === "side by side" ? [left, right] : [isSecond.value ? right : left];
   return (
     <div class="stage" data-sample-id={detail.sample_id}>
       {mode.value === "difference" ? (
-        <Zoom src={first.src} alt="difference of both images" over={second.src}>
+        <Zoom
+          src={state.source.imageUrl(left.id)}
+          alt="difference of both images"
+          over={state.source.imageUrl(right.id)}
+        >
           black where both are the same
         </Zoom>
       ) : (
-        <Zoom src={shown.src} alt={isSecond.value ? "its partner" : "this image"} overlay={boxes(shown.detail)}>
-          {shown.words}
-        </Zoom>
+        shown.map((one) => <Half key={one.side} state={state} shown={one} isProposed={one.side === proposed} />)
       )}
+    </div>
+  );
+}
+
+interface Shown {
+  readonly side: "left" | "right";
+  readonly row: number;
+  readonly id: number;
+  readonly detail: Detail | null;
+}
+
+/** One image of the pair, with what is said of it. */
+function Half({ state, shown, isProposed }: { state: ReviewState; shown: Shown; isProposed: boolean }) {
+  void state.decisions.revision.value;
+  const { side, row, id, detail } = shown;
+  return (
+    <div class="half" data-sample-id={id} data-action={saidOf(state, row)} data-testid={side}>
+      <Zoom
+        src={state.source.imageUrl(id)}
+        alt={`the ${side} image`}
+        overlay={detail !== null && <Boxes state={state} detail={detail} />}
+        mark={<Mark state={state} row={row} />}
+      >
+        {side}
+        {isProposed && <b class="keep"> proposed to stay</b>}
+        {detail !== null && `: ${caption(detail)}`}
+      </Zoom>
     </div>
   );
 }

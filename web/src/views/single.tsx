@@ -1,9 +1,11 @@
 // One image, large; and the strip of what comes before and after it.
 
 import { useEffect } from "preact/hooks";
+import { saidOf } from "../pairs";
 import type { ReviewState } from "../state";
 import { Boxes, BoxesButton } from "./boxes";
-import { resetZoom, Zoom } from "./zoom";
+import { Mark } from "./mark";
+import { useWhole, Zoom } from "./zoom";
 
 const AROUND = 12;
 
@@ -12,6 +14,7 @@ export function Single({ state }: { state: ReviewState }) {
   const rows = state.rows.value;
   const cursor = state.cursor.value;
   const row = state.row.value;
+  useWhole("single");
   useEffect(() => {
     // The next pictures are fetched while this one is looked at, so that none of them is waited for.
     for (const ahead of rows.subarray(cursor + 1, cursor + 4)) {
@@ -31,9 +34,6 @@ export function Single({ state }: { state: ReviewState }) {
         <span class="soft">
           {(cursor + 1).toLocaleString()} of {rows.length.toLocaleString()}
         </span>
-        <button type="button" onClick={resetZoom}>
-          whole image
-        </button>
         <BoxesButton state={state} detail={detail} />
         <span class="soft">wheel to zoom, drag to move; the place stays for the next image</span>
       </div>
@@ -46,6 +46,7 @@ export function Single({ state }: { state: ReviewState }) {
           src={state.source.imageUrl(sampleId)}
           alt={detail?.image_path ?? ""}
           overlay={detail !== null && <Boxes state={state} detail={detail} />}
+          mark={<Mark state={state} row={row} />}
         />
       </div>
       <div class="strip" role="toolbar" aria-label="images around this one">
@@ -53,14 +54,22 @@ export function Single({ state }: { state: ReviewState }) {
           <button
             key={other}
             type="button"
-            aria-label={`image ${from + i + 1}`}
+            aria-label={`image ${from + i + 1}${said(state, other)}`}
+            data-action={saidOf(state, other)}
             aria-pressed={from + i === cursor}
             onClick={() => state.moveTo(from + i)}
           >
             <img src={state.source.thumbUrl(state.columns.at("sample_id", other))} alt="" />
+            <Mark state={state} row={other} />
           </button>
         ))}
       </div>
     </>
   );
+}
+
+/** What is said of a row, as the end of its name. */
+function said(state: ReviewState, row: number): string {
+  const action = saidOf(state, row);
+  return action === "none" ? "" : `, ${action}`;
 }

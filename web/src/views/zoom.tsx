@@ -1,4 +1,5 @@
-// A picture that can be zoomed and moved; the place stays from image to image and is shared by a pair.
+// A picture that can be zoomed and moved; the place is shared by a pair. In the single view it stays from image to
+// image, elsewhere each image starts whole.
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
@@ -9,6 +10,12 @@ export const zoom = signal({ scale: 1, x: 0, y: 0 });
 
 export function resetZoom(): void {
   zoom.value = { scale: 1, x: 0, y: 0 };
+}
+
+/** Shows each new image whole: `what` names it. */
+export function useWhole(what: string): void {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the name is what it is about
+  useLayoutEffect(resetZoom, [what]);
 }
 
 /** Zooms about the middle of the picture; the way by keys. */
@@ -29,10 +36,13 @@ interface Props {
   readonly over?: string;
   /** What lies over the picture and moves with it; lines and words in it keep their size. */
   readonly overlay?: ComponentChildren;
+  /** What is said of the image, at its corner. */
+  readonly mark?: ComponentChildren;
+  /** Words below the picture. */
   readonly children?: ComponentChildren;
 }
 
-export function Zoom({ src, alt, over, overlay, children }: Props) {
+export function Zoom({ src, alt, over, overlay, mark, children }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const drag = useRef<{ x: number; y: number } | null>(null);
   const { scale, x, y } = zoom.value;
@@ -52,36 +62,44 @@ export function Zoom({ src, alt, over, overlay, children }: Props) {
       next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: px - (px - x) * factor, y: py - (py - y) * factor };
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: wheel and drag are a shortcut; the keys + and - do the same
-    <div
-      class="zoom"
-      ref={box}
-      onWheel={onWheel}
-      onDblClick={resetZoom}
-      onPointerDown={(event) => {
-        drag.current = { x: event.clientX - x, y: event.clientY - y };
-        event.currentTarget.setPointerCapture(event.pointerId);
-      }}
-      onPointerMove={(event) => {
-        if (drag.current !== null) {
-          zoom.value = { scale, x: event.clientX - drag.current.x, y: event.clientY - drag.current.y };
-        }
-      }}
-      onPointerUp={() => {
-        drag.current = null;
-      }}
-    >
-      <img src={src} alt={alt} style={{ transform }} draggable={false} />
-      {over !== undefined && <img class="over" src={over} alt="" style={{ transform }} draggable={false} />}
-      {overlay !== undefined && (
-        <div
-          class="layer"
-          style={{ left: `${x}px`, top: `${y}px`, width: `${100 * scale}%`, height: `${100 * scale}%` }}
-        >
-          {overlay}
-        </div>
-      )}
-      {children !== undefined && <div class="caption">{children}</div>}
-    </div>
+    <figure class="zoomed">
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: wheel and drag are a shortcut; the keys + and - do the same */}
+      <div
+        class="zoom"
+        ref={box}
+        onWheel={onWheel}
+        onDblClick={resetZoom}
+        onPointerDown={(event) => {
+          drag.current = { x: event.clientX - x, y: event.clientY - y };
+          event.currentTarget.setPointerCapture(event.pointerId);
+        }}
+        onPointerMove={(event) => {
+          if (drag.current !== null) {
+            zoom.value = { scale, x: event.clientX - drag.current.x, y: event.clientY - drag.current.y };
+          }
+        }}
+        onPointerUp={() => {
+          drag.current = null;
+        }}
+      >
+        <img src={src} alt={alt} style={{ transform }} draggable={false} />
+        {over !== undefined && <img class="over" src={over} alt="" style={{ transform }} draggable={false} />}
+        {overlay !== undefined && (
+          <div
+            class="layer"
+            style={{ left: `${x}px`, top: `${y}px`, width: `${100 * scale}%`, height: `${100 * scale}%` }}
+          >
+            {overlay}
+          </div>
+        )}
+        {mark}
+        {scale !== 1 && (
+          <button type="button" class="whole" onPointerDown={(e) => e.stopPropagation()} onClick={resetZoom}>
+            {scale.toFixed(1)} ×: whole image
+          </button>
+        )}
+      </div>
+      {children !== undefined && <figcaption>{children}</figcaption>}
+    </figure>
   );
 }
