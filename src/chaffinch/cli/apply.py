@@ -22,6 +22,7 @@ from chaffinch.cli.resolve import (
     LeakSideOption,
     print_exceeded,
     print_removals,
+    warn_of_reopened,
 )
 from chaffinch.errors import UsageError
 
@@ -92,6 +93,7 @@ def apply(
     )
     plan = plan_release(workspace, to, settings)
     _print_plan(plan)
+    warn_of_reopened(plan.summary, workspace)
     if plan.exceeded:
         print_exceeded(plan.exceeded)
         raise typer.Exit(FOUND_SOMETHING)

@@ -18,7 +18,13 @@ from chaffinch.cli.output import (
     progress_on_stderr,
     say,
 )
-from chaffinch.cli.resolve import FOUND_SOMETHING, AdjudicatorOption, LeakSideOption, print_exceeded
+from chaffinch.cli.resolve import (
+    FOUND_SOMETHING,
+    AdjudicatorOption,
+    LeakSideOption,
+    print_exceeded,
+    warn_of_reopened,
+)
 from chaffinch.cli.scan import parse_splits, print_embed_report
 from chaffinch.errors import UsageError
 
@@ -83,6 +89,7 @@ def clean(
         print_exceeded(report.exceeded)
         raise typer.Exit(FOUND_SOMETHING)
     if to is None:
+        warn_of_reopened(report.summary, workspace)
         hint(f"next: chaffinch apply -w {workspace} --to cleaned   or look first: {_page(report)}")
         return
     from chaffinch.cli.apply import apply

@@ -88,6 +88,15 @@ def print_removals(summary: ResolveSummary) -> None:
     say(f"{summary.n_relabelled:,} relabelled")
 
 
+def warn_of_reopened(summary: ResolveSummary, workspace: Path) -> None:
+    """Hint at the images whose decisions are about pictures that they no longer show."""
+    if summary.n_reopened:
+        hint(
+            f"warning: {summary.n_reopened:,} images were decided about with other content and are open "
+            f"again; chaffinch resolve -w {workspace} --to DIR lists them"
+        )
+
+
 def _print_summary(summary: ResolveSummary) -> None:
     print_removals(summary)
     for who, count in sorted(summary.relabelled_by.items(), key=lambda item: (-item[1], item[0])):
@@ -108,6 +117,7 @@ def _print_open(resolution: Resolution, summary: ResolveSummary) -> None:
     _print_some("to be relabelled have no label to get; kept as they are", summary.without_label)
     _print_some("copies have other labels; kept until a person decides", resolution.disputed_copies())
     _print_some("should go as copies, but no copy of them stays; kept", resolution.last_copies)
+    _print_some("were decided about with other content; open again", resolution.reopened)
     _print_some("were moved; their decisions went with them", _moves(resolution))
     _print_some("are gone; their decisions wait for them", resolution.unattached)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+from chaffinch.curate.current import current_decisions
 from chaffinch.curate.events import Act, Saying
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.policy import LeakSide, Policy, read_policy
@@ -85,7 +86,7 @@ def plan_policy(root: Path, policy: Policy) -> PolicyPlan:
     _check_version(root, policy)
     folder = WorkspaceFolder(root)
     generation = folder.published()
-    log = list(open_log(root).read())
+    log = current_decisions(folder, generation).log
     others = [entry for entry in log if not is_of_policy(entry.decision, policy.name)]
     with FindingsQuery(folder, generation, fold(others)) as query:
         selected = list(_selected(folder, generation, policy, query=query))

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaffinch.curate.current import current_states
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked, undo_events
 from chaffinch.curate.labels import Labels
-from chaffinch.curate.state import SubjectState, fold, standing
+from chaffinch.curate.state import SubjectState, standing
 from chaffinch.curate.where import FindingsQuery, Selected, Selection
 from chaffinch.errors import TableError, UsageError
 from chaffinch.records import Decision, LoggedDecision
@@ -101,11 +102,6 @@ def _event(act: Act, number: int, sample: Selected, *, saying: Saying, labels: L
 def write_tagging(root: Path, plan: TagPlan) -> AppendResult:
     """Append the planned events as one batch."""
     return open_log(root).append(plan.events)
-
-
-def current_states(root: Path) -> dict[str, SubjectState]:
-    """Return the state of every key that the workspace's log names."""
-    return fold(open_log(root).read())
 
 
 def undo_batch(root: Path, batch_id: str, *, reviewer: str, note: str = "") -> TagPlan:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from chaffinch.curate.current import current_decisions
 from chaffinch.curate.state import NOTHING, SubjectState, fold, persons_only
 from chaffinch.errors import UsageError
 from chaffinch.formats.visual_layer_writer import (
@@ -23,7 +24,6 @@ from chaffinch.formats.visual_layer_writer import (
 )
 from chaffinch.records import ExportedIssue, ExportedItem, ExportedObject, ExportedTag
 from chaffinch.storage.clusters import read_clusters, with_clusters
-from chaffinch.storage.decisions import open_log
 from chaffinch.storage.findings import IMPORT_SCOPE
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.issues import SOURCE
@@ -81,7 +81,8 @@ def export_visual_layer(
     generation = folder.published()
     _check_sources(generation, sources)
     kept = frozenset[str]() if ALL_SOURCES in sources else frozenset(sources)
-    export = _Export(folder, generation, states=fold(persons_only(open_log(root).read())), sources=kept)
+    states = fold(persons_only(current_decisions(folder, generation).log))
+    export = _Export(folder, generation, states=states, sources=kept)
     if target.suffix == ".csv":
         return ExportedFindings(write_visual_layer_csv(target, export.media()), export.n_box_issues)
     n_items = write_visual_layer_json(

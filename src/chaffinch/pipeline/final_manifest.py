@@ -24,6 +24,8 @@ _SAID = (
     *("user_tags", "user_action", "new_label", "reviewer_name"),
     *("reviewed_at", "notes", "resolution"),
 )
+OTHER_CONTENT = "decided about with other content"
+"""`resolution` of a sample that was decided about before its picture was replaced."""
 
 
 def manifest_tables(resolution: Resolution, *, is_whole: bool) -> Iterator[pa.Table]:
@@ -80,9 +82,12 @@ def _flags(issues: FoundIssues, sample_ids: np.ndarray) -> dict[str, pa.Array]:
 
 def _said(resolution: Resolution, keys: Sequence[str], labels: pa.ChunkedArray | None) -> dict[str, pa.Array]:
     """Return the columns about decisions; `labels` are the given ones where they go out in every row."""
-    settled, states = resolution.settled, resolution.states
-    spoken = [place for place, key in enumerate(keys) if key in settled or key in states]
-    made = [_words(settled.get(keys[p], Settled(keys[p])), states.get(keys[p], NOTHING)) for p in spoken]
+    settled, states, reopened = resolution.settled, resolution.states, frozenset(resolution.reopened)
+    spoken = [p for p, key in enumerate(keys) if key in settled or key in states or key in reopened]
+    made = [
+        _words(settled.get(key, Settled(key)), states.get(key, NOTHING), is_reopened=key in reopened)
+        for key in map(keys.__getitem__, spoken)
+    ]
     places = np.array(spoken, dtype=np.int64)
     columns = _placed(_SAID, made, places, rest=["", UNDECIDED, *[""] * 5], n=len(keys))
     if labels is not None:
@@ -107,7 +112,7 @@ def _placed(
     }
 
 
-def _words(settled: Settled, state: SubjectState) -> tuple[str, ...]:
+def _words(settled: Settled, state: SubjectState, *, is_reopened: bool) -> tuple[str, ...]:
     return (
         ",".join(state.tags),
         settled.action,
@@ -115,7 +120,7 @@ def _words(settled: Settled, state: SubjectState) -> tuple[str, ...]:
         ", ".join(settled.who) or state.reviewer,
         state.reviewed_at,
         state.note,
-        _outcome(settled),
+        _outcome(settled) or (OTHER_CONTENT if is_reopened else ""),
     )
 
 

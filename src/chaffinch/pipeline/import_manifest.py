@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from chaffinch.curate.current import current_states
 from chaffinch.curate.events import Act, Saying, check_reviewer
 from chaffinch.curate.exported import is_exported
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.returned import Returned, as_manifest_decision, compare
 from chaffinch.curate.state import NOTHING, SubjectState
-from chaffinch.curate.tagging import current_states
 from chaffinch.curate.where import FindingsQuery, Selected
 from chaffinch.errors import UsageError
 from chaffinch.formats.manifest_csv import ManifestLine, read_manifest

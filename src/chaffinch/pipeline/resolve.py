@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chaffinch.curate.answers import Case, ResolveSettings
-from chaffinch.curate.attach import Attached, attach
+from chaffinch.curate.current import current_decisions
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.resolve import Settled, looseness, settle
 from chaffinch.curate.state import SubjectState, fold, standing
@@ -23,12 +23,11 @@ from chaffinch.pipeline.copy_claims import CopyClaims, copy_claims, kept_copies
 from chaffinch.pipeline.found_issues import FoundIssues, found_issues
 from chaffinch.pipeline.resolve_choices import remembered
 from chaffinch.records import LoggedDecision
-from chaffinch.storage.decisions import open_log
 from chaffinch.storage.findings import SCOPE_DUPLICATES, read_pairs, scopes
 from chaffinch.storage.folder import Generation, WorkspaceFolder, open_table
 from chaffinch.storage.issues import DUPLICATE, LABEL_CONFLICT, LEAK
 from chaffinch.storage.pairs import PairSet
-from chaffinch.storage.samples import VANISHED, rows_of_keys
+from chaffinch.storage.samples import present_samples, rows_of_keys
 
 SAMPLE_COLUMNS = [
     "sample_id",
@@ -72,6 +71,8 @@ class Resolution:
     """Keys that are gone, and the key whose sample took over their decisions."""
     unattached: list[str] = field(default_factory=list)
     """Keys that decisions name and no sample has; sorted."""
+    reopened: list[str] = field(default_factory=list)
+    """Keys of samples that were decided about when they had other content; sorted."""
 
     def action(self, key: str) -> str:
         """Return what happens to a sample."""
@@ -106,11 +107,10 @@ def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolutio
     """
     settings, folder = settings or remembered(root), WorkspaceFolder(root)
     generation = folder.published()
-    samples = _samples(folder, generation)
+    is_here = present_samples(folder, generation)
+    samples = _samples(folder, generation, is_here)
     numbers = samples.column("sample_id").to_numpy()
-    is_here = np.zeros(generation.n_samples, dtype=bool)
-    is_here[numbers] = True
-    attached = _attached(folder, generation, is_here, log=list(open_log(root).read()))
+    attached = current_decisions(folder, generation, is_here=is_here)
     issues = found_issues(folder, generation, is_here)
     resolution = Resolution(
         dataset=generation.dataset,
@@ -122,6 +122,7 @@ def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolutio
         issues=issues,
         reattached=attached.moved,
         unattached=attached.lost,
+        reopened=attached.reopened,
     )
     by_key: dict[str, list[LoggedDecision]] = defaultdict(list)
     for entry in attached.log:
@@ -142,51 +143,15 @@ def resolve(root: Path, *, settings: ResolveSettings | None = None) -> Resolutio
     return resolution
 
 
-def _samples(folder: WorkspaceFolder, generation: Generation) -> pa.Table:
+def _samples(folder: WorkspaceFolder, generation: Generation, is_here: np.ndarray) -> pa.Table:
     """Return the samples that are there; one part at a time, since a filter copies."""
     parts = []
     for path in folder.files(generation, "samples"):
         with open_table(path) as file:
-            told = file.read(columns=["outcome", "error"])
             table = file.read(columns=SAMPLE_COLUMNS)
-        is_gone = pc.and_(
-            pc.equal(told.column("outcome"), "missing"), pc.equal(told.column("error"), VANISHED)
-        )
-        is_gone = pc.fill_null(is_gone, False)
-        parts.append(table.filter(pc.invert(is_gone)) if pc.any(is_gone).as_py() else table)
+        mask = is_here[table.column("sample_id").to_numpy()]
+        parts.append(table if mask.all() else table.filter(pa.array(mask)))
     return pa.concat_tables(parts)
-
-
-def _attached(
-    folder: WorkspaceFolder, generation: Generation, is_here: np.ndarray, *, log: list[LoggedDecision]
-) -> Attached:
-    """Follow decisions to samples that were moved; contents are looked at only where a key is gone."""
-    keys = list(dict.fromkeys(entry.decision.key for entry in log))
-    rows = rows_of_keys(folder.files(generation, "samples"), keys)
-    there = (rows >= 0) & is_here[rows]
-    digests: dict[str, str | None] = {
-        key: None for key, is_there in zip(keys, there, strict=True) if is_there
-    }
-    if len(digests) < len(keys):
-        wanted = {e.decision.content_digest for e in log if e.decision.key not in digests}
-        texts = pa.array(sorted(filter(None, wanted)), pa.string())
-        digests |= _with_content(folder, generation, is_here, wanted=texts)
-    return attach(log, digests)
-
-
-def _with_content(
-    folder: WorkspaceFolder, generation: Generation, is_here: np.ndarray, *, wanted: pa.Array
-) -> dict[str, str | None]:
-    """Return key and content digest of the samples with one of these contents."""
-    found: dict[str, str | None] = {}
-    columns = ["sample_id", "key", "pixels_digest", "bytes_digest"]
-    for batch in folder.batches(generation, "samples", columns=columns, rows=1 << 16):
-        content = pc.coalesce(batch.column("pixels_digest"), batch.column("bytes_digest"))
-        is_there = pa.array(is_here[batch.column("sample_id").to_numpy()])
-        is_wanted = pc.and_(is_there, pc.is_in(content, value_set=wanted))
-        keys = batch.column("key").filter(is_wanted).to_pylist()
-        found.update(zip(keys, content.filter(is_wanted).to_pylist(), strict=True))
-    return found
 
 
 def _cases(

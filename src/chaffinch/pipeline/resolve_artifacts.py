@@ -79,12 +79,14 @@ class ResolveSummary:
     """Keys of samples to be relabelled that have no label to get; kept as they are."""
     n_leaking: int = 0
     """Samples with a leak finding, on either side."""
+    n_reopened: int = 0
+    """Samples that were decided about when they had other content, and are open again."""
 
 
 def summarise(resolution: Resolution) -> ResolveSummary:
     """Count what happens to the samples of a resolution."""
     issues, given = resolution.issues, resolution.samples.column("given_label")
-    summary = ResolveSummary(len(resolution.samples))
+    summary = ResolveSummary(len(resolution.samples), n_reopened=len(resolution.reopened))
     summary.n_leaking = len(np.unique(issues.sample_id[issues.of_type(LEAK)]))
     counts = pc.value_counts(pc.fill_null(given, NO_LABEL)).to_pylist()
     before = Counter({row["values"]: row["counts"] for row in counts})

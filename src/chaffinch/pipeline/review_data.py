@@ -1,7 +1,7 @@
 """What the review page shows of a workspace: facts about the dataset, columns, and words about single images.
 
 The live server and the offline file take their data from here, so that both show the same. One `ReviewData`
-holds one published generation; the decisions are the board's (`pipeline/review_board.py`).
+holds one published generation; the decisions are the board's (`serve/board.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from chaffinch.curate.current import CONTENT_COLUMNS, contents_of
 from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import Thumbnails
 from chaffinch.pipeline.review_boxes import BoxIndex
@@ -123,6 +124,7 @@ class ReviewData:
         self._reading = threading.Lock()
         files = self.folder.files(self.generation, "samples")
         self._samples = RowGatherer(files, _SAMPLE_COLUMNS)
+        self._contents = RowGatherer(files, CONTENT_COLUMNS)
         self._places = RowGatherer(files, [*(f.name for f in REF_FIELDS), "format"], n_cached=2)
         self._keys = KeyIndex(files)
         self._issues = IssueIndex(self.folder, self.generation)
@@ -205,6 +207,16 @@ class ReviewData:
             Subject(facts["key"], facts["pixels_digest"] or facts["bytes_digest"], *noted)
             for facts, noted in zip(self.facts(sample_ids), found, strict=True)
         ]
+
+    def contents(self, sample_ids: np.ndarray) -> list[tuple[str, ...]]:
+        """Return the digests of some samples, none for the id -1, in their order. Cost: 1 us a sample."""
+        known = np.flatnonzero(sample_ids >= 0)
+        found: list[tuple[str, ...]] = [()] * len(sample_ids)
+        with self._reading:
+            digests = contents_of(self._contents, sample_ids[known])
+        for place, content in zip(known.tolist(), digests, strict=True):
+            found[place] = content
+        return found
 
     def pictures(self, sample_ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
         """Yield some samples and their thumbnails as JPEG; those whose image cannot be read are left out."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chaffinch.curate.current import current_states
 from chaffinch.curate.events import Act, Saying
 from chaffinch.curate.gold import remembered_gold
-from chaffinch.curate.tagging import current_states
 from chaffinch.curate.team import TeamReport, report_of
 from chaffinch.curate.where import FindingsQuery
 from chaffinch.errors import UsageError

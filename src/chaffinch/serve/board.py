@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from chaffinch.curate.attach import is_about
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked, undo_events
 from chaffinch.curate.gold import Right
 from chaffinch.curate.labels import Labels
@@ -138,10 +139,11 @@ class Board:
             if self._log.head().seq == self._seq:
                 return
             new = list(self._log.read(after_seq=self._seq))
-            ids = self.data.ids_of_keys([entry.decision.key for entry in new]).tolist()
-            for entry, sample_id in zip(new, ids, strict=True):
+            ids = self.data.ids_of_keys([entry.decision.key for entry in new])
+            contents = self.data.contents(ids)
+            for entry, sample_id, content in zip(new, ids.tolist(), contents, strict=True):
                 self._note(entry.decision)
-                if sample_id >= 0:
+                if sample_id >= 0 and is_about(entry.decision, content):
                     self._entries.setdefault(sample_id, []).append(entry)
                     self._news.append((entry.seq, sample_id))
             self._seq = new[-1].seq if new else self._seq

@@ -224,6 +224,17 @@ def rows_of_keys(samples: Sequence[Path], keys: Sequence[str]) -> np.ndarray:
     return wanted
 
 
+def present_samples(folder: WorkspaceFolder, generation: Generation) -> np.ndarray:
+    """Return which samples the source still has, shape (n_samples,), bool. Cost: reads two columns."""
+    is_here = np.ones(generation.n_samples, dtype=bool)
+    columns = ["sample_id", "outcome", "error"]
+    for batch in folder.batches(generation, "samples", columns=columns, rows=1 << 16):
+        is_missing = pc.equal(batch.column("outcome"), "missing")
+        is_gone = pc.fill_null(pc.and_(is_missing, pc.equal(batch.column("error"), VANISHED)), False)
+        is_here[batch.column("sample_id").filter(is_gone).to_numpy()] = False
+    return is_here
+
+
 def remove_unused_thumbs(folder: WorkspaceFolder, generation: Generation) -> None:
     """Remove the thumbnail blobs that no published sample refers to."""
     used: set[int] = set()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from chaffinch.curate.current import current_states
 from chaffinch.curate.events import Saying
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.tagging import (
     TagPlan,
-    current_states,
     plan_tagging,
     read_names,
     undo_batch,

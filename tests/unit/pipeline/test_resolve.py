@@ -110,6 +110,26 @@ def test_resolve__the_default_policy_is_the_guides(shell: Shell, tmp_path: Path)
     assert set(decisions.origin) == {"person", "policy:default@2"}
 
 
+def test_resolve__a_replaced_picture_is_open_again(
+    shell: Shell, tmp_path: Path, source: Path, save_pictures: SavePictures
+) -> None:
+    tag(shell, ["train/cat/c.png", "val/cat/w.png"], "--action", "remove")
+    save_pictures(source, {"train/cat/c.png": 77})
+    shell("scan", source)
+    text = shell("resolve", "--to", tmp_path / "out")
+    assert removed(tmp_path / "out") == ["cat/w.png"]
+    assert "1 were decided about with other content; open again:\n  train/cat/c.png\n" in text
+    manifest = pd.read_csv(tmp_path / "out" / "birds_final_cleaning_manifest.csv", keep_default_na=False)
+    row = manifest.set_index("key").loc["train/cat/c.png"]
+    assert (row.user_action, row.resolution) == ("none", "decided about with other content")
+    open_again = ["--where", "user_action = 'none' and key = 'train/cat/c.png'", "--action", "keep"]
+    assert "1 sample (" in shell("tag", *open_again, "--reviewer", "Bo", "--dry-run")
+    text = shell("apply", "--to", tmp_path / "release", "--as", "lists")
+    assert "warning: 1 images were decided about with other content" in text
+    tag(shell, ["train/cat/c.png"], "--action", "keep")
+    assert "other content" not in shell("resolve", "--to", tmp_path / "out")
+
+
 def test_resolve__lists_of_each_split_and_rows_of_the_image_folder(shell: Shell, tmp_path: Path) -> None:
     shell("policy", "apply")
     shell("resolve", "--to", tmp_path / "out")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from chaffinch.curate.gold import Right
 from chaffinch.curate.sharing import Sharing, Turn
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.review_data import ReviewData
+from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.serve.board import Board, Item
 from chaffinch.storage.decisions import open_log
 
@@ -35,6 +38,21 @@ def test_decide__is_saved_with_what_it_rests_on(ws: Path, board: Board) -> None:
     assert entry.decision.content_digest is not None
     assert entry.decision.findings is not None and len(entry.decision.findings.split(",")) == 2
     assert entry.decision.how == "looked"
+
+
+def test_seen__a_replaced_picture_is_undecided_again(
+    searched: Path, ws: Path, board: Board, save_pictures: Callable[[Path, Mapping[str, int]], None]
+) -> None:
+    board.decide([Item(0, 0), Item(2, 0)], KEEP, Act(reviewer="Ana"))
+    pets = shutil.copytree(searched.parent / "pets", ws.parent / "pets")
+    save_pictures(pets, {"cat/1.png": 77})
+    scan(ws, SourceSpec(locations=(str(pets),)))
+    again = second(ws)
+    again.refresh()
+    seen = [again.seen(i, "Ana") for i in (0, 2)]
+    assert [(s.version, s.action, s.n_reviewers) for s in seen] == [(0, "none", 0), (1, "keep", 1)]
+    assert set(again.states()) == {"all/cat/3.png"}
+    assert again.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana")).conflicts == ()
 
 
 def test_decide__stale_is_refused_whole(board: Board, ws: Path) -> None:
