@@ -22,6 +22,10 @@ def review(
     has_new_links: Annotated[
         bool, typer.Option("--new-links", help="Give all reviewers new links; the old ones end.")
     ] = False,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Further name of this host; https://NAME behind a proxy with TLS; repeatable."),
+    ] = None,
     is_open: Annotated[
         bool,
         typer.Option("--open/--no-open", help="Open the page in the browser; never with --reviewer."),
@@ -58,6 +62,8 @@ def review(
 
         chaffinch review -w ws --host 0.0.0.0 --port 8080 --reviewer Kushagra --reviewer Saeed
 
+        chaffinch review -w ws --port 8080 --name https://review.lab.org --reviewer Saeed
+
         chaffinch review -w ws --overlap 0.2
 
         chaffinch review -w ws --gold gold.csv --adjudicator Guy
@@ -75,7 +81,15 @@ def review(
         _remember_who_judges(workspace, gold, adjudicator)
         if has_new_links:
             _renew_links(workspace)
-        _serve(workspace, host=host, port=port, reviewers=reviewer or [], is_blind=is_blind, is_open=is_open)
+        _serve(
+            workspace,
+            host=host,
+            port=port,
+            reviewers=reviewer or [],
+            names=name or [],
+            is_blind=is_blind,
+            is_open=is_open,
+        )
 
 
 def _remember(workspace: Path, overlap: float | None, reviewers: int | None) -> None:
@@ -102,14 +116,25 @@ def _renew_links(workspace: Path) -> None:
 
 
 def _serve(
-    workspace: Path, *, host: str, port: int, reviewers: list[str], is_blind: bool, is_open: bool
+    workspace: Path,
+    *,
+    host: str,
+    port: int,
+    reviewers: list[str],
+    names: list[str],
+    is_blind: bool,
+    is_open: bool,
 ) -> None:
     from chaffinch.serve.run import review_server
 
-    ready = review_server(workspace, host=host, port=port, reviewers=reviewers, is_blind=is_blind)
+    ready = review_server(
+        workspace, host=host, port=port, reviewers=reviewers, names=names, is_blind=is_blind
+    )
     say(f"reviewing at {ready.address}")
     for name, link in ready.links.items():
         say(f"  {name}: {link}")
+    if ready.plain is not None:
+        hint(f"where that name is not known, {ready.plain} stands for {ready.address}")
     hint("stop it with Ctrl+C; every decision is saved as it is made")
     # A reviewer's link lets in as that reviewer, so none is opened for who started the server.
     if is_open and not ready.links:

@@ -1,7 +1,9 @@
 """Who may ask the server for what: hosts, origins, tokens, content types, and the headers of every answer.
 
-- Host: only names of this server, so that a foreign name that resolves to it (DNS rebinding) is refused.
-- Origin: a write that a page of another origin sends is refused, and so is one of `null`.
+- Host: only names of this server, so that a foreign name that resolves to it (DNS rebinding) is refused. An
+  IP address is no such name, so a server for other machines answers to each that it has.
+- Origin: what a page of another origin sends is refused, and so is what one of `null` does. Its own has the
+  host and port that the request asks at, whatever proxy or tunnel lies between.
 - Token: beyond the loopback address every request carries a reviewer's token, as a bearer or as the cookie
   that the page is given when it is opened with ``/?token=...``.
 - Content type: writes are ``application/json``, which a form of another page cannot send.
@@ -16,6 +18,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -38,10 +41,14 @@ class Access:
 
     hosts: frozenset[str]
     """Names under which it may be asked, without port; lower case."""
-    port: int
-    """Port that origins name."""
     tokens: Mapping[str, str] = field(default_factory=dict)
     """Token to reviewer; empty lets everybody in, which is for the loopback address alone."""
+    takes_addresses: bool = False
+    """Whether it may also be asked at any IP address: for a server that other machines reach."""
+
+    def is_asked_at(self, host: str) -> bool:
+        """Tell whether it answers to a name or address, given in lower case and without brackets."""
+        return host in self.hosts or (self.takes_addresses and _is_address(host))
 
     def reviewer(self, request: Request) -> str | None:
         """Return whose token a request carries; None where it carries none that is known."""
@@ -113,11 +120,12 @@ def guarded(access: Access, policy: str) -> Callable[[Request, Next], Awaitable[
 
 
 def _refusal(request: Request, access: Access) -> Response | None:
-    host = _host_name(request.headers.get("host", ""))
-    if host not in access.hosts:
-        return refusal(421, "this server does not answer to that name")
+    host = request.headers.get("host", "")
+    place = place_of(host)
+    if place is None or not access.is_asked_at(place[0]):
+        return refusal(421, "this server does not answer to that name", hint="chaffinch review --name NAME")
     origin = request.headers.get("origin")
-    if origin is not None and not _is_own_origin(origin, access):
+    if origin is not None and not _is_own_origin(origin, host):
         return refusal(403, "requests of other pages are refused")
     if request.method not in ("GET", "HEAD"):
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -157,18 +165,29 @@ def _cookie_name(request: Request) -> str:
     return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
 
 
-def _host_name(header: str) -> str:
-    """Return the name in a Host header, without the port; '' where it is none."""
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@\s]+)(?::\d+)?", header)
-    return match[1].strip("[]").lower() if match else ""
+def place_of(text: str, *, port: str = "") -> tuple[str, str] | None:
+    """Return host and port of a Host header, origin or option; None where it is none.
+
+    Args:
+        text: As `review.lab.org`, `review.lab.org:8080` or `[::1]:8080`.
+        port: What stands for a port that is not named.
+    """
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@?#\s]+)(?::(\d{1,5}))?", text)
+    return (match[1].strip("[]").lower(), match[2] or port) if match else None
 
 
-def _is_own_origin(origin: str, access: Access) -> bool:
-    match = re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[^\[\]:/@\s]+)(?::(\d+))?", origin)
-    if match is None:
+def _is_own_origin(origin: str, host: str) -> bool:
+    scheme, _, place = origin.partition("://")
+    port = {"http": "80", "https": "443"}.get(scheme)
+    return port is not None and place_of(place, port=port) == place_of(host, port=port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
         return False
-    default = 443 if origin.startswith("https") else 80
-    return match[1].strip("[]").lower() in access.hosts and int(match[2] or default) == access.port
+    return True
 
 
 def refusal(status: int, what: str, *, hint: str = "") -> JSONResponse:

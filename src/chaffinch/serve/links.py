@@ -1,4 +1,4 @@
-"""The links that let reviewers in: each carries a token that holds as long as the workspace's secret does.
+"""The links that let reviewers in: addresses that others can open, with tokens that outlive the server.
 
 A token is the HMAC of the reviewer's name under that secret, so a server that starts again knows the links
 that were sent, and no token is stored. A new secret ends all of them.
@@ -11,16 +11,96 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from chaffinch.errors import WorkspaceError
+from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.serve.guard import LOOPBACK, place_of
 
+EVERYWHERE = frozenset({"", "0.0.0.0", "::"})
+"""Hosts to listen on that stand for every address of a machine, and that nobody can open."""
 SECRET = "review.secret"
 """The file of a workspace that holds it; nobody but its owner may read it."""
 SECRET_BYTES = 32
 TOKEN_BYTES = 24
 """Of the 32 that the HMAC has: nobody guesses 192 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server is to be asked."""
+
+    hosts: frozenset[str]
+    """Its names, lower case."""
+    address: str
+    """The address for links, with a slash at the end."""
+    plain: str | None = None
+    """The same by IP address, for whom the name means nothing; None where the first will do."""
+
+
+def place(host: str, port: int, names: Sequence[str] = ()) -> Place:
+    """Return under which names and addresses a server can be asked.
+
+    Args:
+        host: What it listens on.
+        port: Its port.
+        names: Further names, as `review.lab.org`, or as `https://review.lab.org` where a proxy speaks TLS;
+            the first one stands in links.
+
+    Raises:
+        UsageError: If one of them is no name of a host.
+
+    Cost: on a host for other machines, asks the resolver for this machine's own name.
+    """
+    further = [_named(text, port) for text in names]
+    hosts = LOOPBACK | {host.lower(), socket.gethostname().lower(), *(name for name, _ in further)}
+    if host in LOOPBACK:
+        return Place(hosts, further[0][1] if further else _address(host, port))
+    hosts |= _own_names()
+    plain = None
+    if host in EVERYWHERE:
+        number = _own_number(host)
+        plain = _address(number, port) if number else None
+        host = socket.gethostname()
+    return Place(hosts, further[0][1] if further else _address(host, port), plain)
+
+
+def _named(text: str, port: int) -> tuple[str, str]:
+    """Return the name of a host and its address."""
+    scheme, _, rest = text.strip().rstrip("/").rpartition("://")
+    found = place_of(rest)
+    if found is None or scheme not in ("", "http", "https"):
+        hint = "--name review.lab.org, or --name https://review.lab.org behind a proxy that speaks TLS"
+        raise UsageError(f"{text!r} is no name of a host", hint=hint)
+    if scheme:
+        return found[0], f"{scheme}://{rest}/"
+    return found[0], _address(found[0], int(found[1] or port))
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _own_names() -> set[str]:
+    """Return the names of this machine in its network: whole, short, and as it announces itself."""
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    return {name, short, f"{short}.local", socket.getfqdn().lower()}
+
+
+def _own_number(host: str) -> str | None:
+    """Return the IP address that this machine has in its network; None where it is in none."""
+    family, other = (socket.AF_INET6, "2001:db8::1") if ":" in host else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: it asks by which of its addresses this machine would go out.
+            probe.connect((other, 9))
+        except OSError:
+            return None
+        number: str = probe.getsockname()[0]
+        return number
 
 
 def tokens_of(root: Path, reviewers: Iterable[str]) -> dict[str, str]:

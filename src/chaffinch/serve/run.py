@@ -18,7 +18,7 @@ from chaffinch.pipeline.review_file import review_page
 from chaffinch.serve.app import create_app
 from chaffinch.serve.board import Board
 from chaffinch.serve.guard import LOOPBACK, Access
-from chaffinch.serve.links import tokens_of
+from chaffinch.serve.links import place, tokens_of
 from chaffinch.storage.decisions import open_log
 
 SHUTDOWN_S = 2
@@ -33,6 +33,8 @@ class ReviewServer:
     """Runs until it is stopped."""
     address: str
     """Where it is."""
+    plain: str | None
+    """The same by IP address, for whom the name in it means nothing; None where there is no other."""
     links: dict[str, str]
     """By reviewer: the address to open, token included; empty where everybody may come in."""
 
@@ -43,6 +45,7 @@ def review_server(
     host: str,
     port: int,
     reviewers: Sequence[str] = (),
+    names: Sequence[str] = (),
     is_blind: bool = True,
     is_framed: bool = False,
 ) -> ReviewServer:
@@ -55,23 +58,26 @@ def review_server(
         host: Address to listen on; the loopback address lets everybody on this machine in.
         port: 0 takes a free one.
         reviewers: Who gets a token, the same at every start; needed beyond the loopback address.
+        names: Further names of hosts under which it is asked, as `links.place` takes them.
         is_blind: Whether reviewers see others' verdicts only after their own.
         is_framed: Whether a notebook on this machine may show the page in a frame.
 
     Raises:
-        UsageError: If the address is not the loopback one and no reviewer is named.
+        UsageError: If other machines can reach it and no reviewer is named, or a name is none.
         WorkspaceError: If no scan has ended yet, or the page or the secret of the links cannot be read.
     """
-    if host not in LOOPBACK and not reviewers:
+    reached = [name for name in (host, *names) if name not in LOOPBACK]
+    if reached and not reviewers:
         raise UsageError(
-            f"{host} can be reached from other machines, so reviewers need tokens",
-            hint="--reviewer NAME for each of them, or leave --host out",
+            f"{reached[0]} can be reached from other machines, so reviewers need tokens",
+            hint="--reviewer NAME for each of them, or leave --host and --name out",
         )
     page, board = review_page(), _board(root, is_blind=is_blind)
     port = port or _free_port(host)
     tokens = tokens_of(root, reviewers)
-    hosts = LOOPBACK | {host.lower(), socket.gethostname().lower()}
-    app = create_app(board, page=page, access=Access(frozenset(hosts), port, tokens), is_framed=is_framed)
+    where = place(host, port, names)
+    access = Access(where.hosts, tokens, takes_addresses=host not in LOOPBACK)
+    app = create_app(board, page=page, access=access, is_framed=is_framed)
     config = uvicorn.Config(
         app,
         host=host,
@@ -80,9 +86,8 @@ def review_server(
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    links = {reviewer: f"{address}?token={token}" for token, reviewer in tokens.items()}
-    return ReviewServer(uvicorn.Server(config), address, links)
+    links = {reviewer: f"{where.address}?token={token}" for token, reviewer in tokens.items()}
+    return ReviewServer(uvicorn.Server(config), where.address, where.plain, links)
 
 
 def _board(root: Path, *, is_blind: bool) -> Board:

@@ -22,11 +22,12 @@ def test_review__opens_no_link_of_a_reviewer(
     monkeypatch: pytest.MonkeyPatch, links: dict[str, str], opened: list[str]
 ) -> None:
     ready = SimpleNamespace(
-        address="http://127.0.0.1:8000/", links=links, server=SimpleNamespace(run=lambda: None)
+        address="http://127.0.0.1:8000/", plain=None, links=links, server=SimpleNamespace(run=lambda: None)
     )
     found: list[str] = []
     take: Callable[[str], None] = found.append
     monkeypatch.setattr(run, "review_server", lambda root, **options: ready)
     monkeypatch.setattr(webbrowser, "open", take)
-    review._serve(Path("ws"), host="127.0.0.1", port=0, reviewers=[], is_blind=True, is_open=True)
+    here = {"host": "127.0.0.1", "port": 0}
+    review._serve(Path("ws"), **here, reviewers=[], names=[], is_blind=True, is_open=True)
     assert found == opened

@@ -21,7 +21,7 @@ DECISION = {"reviewer": "Ana", "items": [{"sample_id": 0, "version": 0}], "actio
 
 
 def client_of(board: Board, *, tokens: dict[str, str] | None = None) -> TestClient:
-    app = create_app(board, page=PAGE, access=Access(LOOPBACK, 8000, tokens or {}))
+    app = create_app(board, page=PAGE, access=Access(LOOPBACK, tokens or {}))
     return TestClient(app, base_url="http://127.0.0.1:8000", follow_redirects=False)
 
 

@@ -97,7 +97,7 @@ def brief(detail: Mapping[str, Any]) -> list[tuple[str, str, list[float], list[t
 
 def test_details__boxes_with_their_findings_surest_first(boxed: Path) -> None:
     board = Board(ReviewData(boxed), open_log(boxed))
-    app = create_app(board, page="<html></html>", access=Access(LOOPBACK, 8000))
+    app = create_app(board, page="<html></html>", access=Access(LOOPBACK))
     with TestClient(app, base_url="http://127.0.0.1:8000") as client:
         first, second, third = client.get("/api/details", params={"ids": "0,1,2"}).json()["items"]
     assert brief(first) == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from fastapi.testclient import TestClient
 
 from chaffinch.serve.app import create_app
@@ -23,8 +24,8 @@ def cookie_set(client: TestClient, token: str) -> str:
 
 
 def test_cookie__two_servers_of_one_host_do_not_log_each_other_out(board: Board) -> None:
-    one = client_of(board, Access(LOOPBACK, 8000, {"t-ana": "Ana"}))
-    two = client_of(board, Access(LOOPBACK, 8001, {"t-bo": "Bo"}), at="http://127.0.0.1:8001")
+    one = client_of(board, Access(LOOPBACK, {"t-ana": "Ana"}))
+    two = client_of(board, Access(LOOPBACK, {"t-bo": "Bo"}), at="http://127.0.0.1:8001")
     # A browser keeps one jar for both.
     jar = [cookie_set(one, "t-ana").partition(";")[0], cookie_set(two, "t-bo").partition(";")[0]]
     assert jar == ["chaffinch_token_8000=t-ana", "chaffinch_token_8001=t-bo"]
@@ -36,7 +37,7 @@ def test_cookie__two_servers_of_one_host_do_not_log_each_other_out(board: Board)
 
 
 def test_cookie__comes_along_when_a_link_is_clicked_elsewhere_and_no_foreign_write_does(board: Board) -> None:
-    client = client_of(board, Access(LOOPBACK, 8000, {"t-ana": "Ana"}))
+    client = client_of(board, Access(LOOPBACK, {"t-ana": "Ana"}))
     assert "samesite=lax" in cookie_set(client, "t-ana").lower()
     assert client.get("/", headers={"sec-fetch-site": "cross-site"}).status_code == 200
     foreign = ({"origin": "https://mail.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"})
@@ -48,10 +49,67 @@ def test_cookie__comes_along_when_a_link_is_clicked_elsewhere_and_no_foreign_wri
 
 
 def test_cookie__a_link_of_another_time_does_not_end_the_one_that_is_good(board: Board) -> None:
-    client = client_of(board, Access(LOOPBACK, 8000, {"t-ana": "Ana"}))
+    client = client_of(board, Access(LOOPBACK, {"t-ana": "Ana"}))
     cookie_set(client, "t-ana")
     old = client.get("/", params={"token": "t-old"})
     assert "set-cookie" not in old.headers and old.status_code == 200
     client.cookies.clear()
     refused = client.get("/", params={"token": "t-old"})
     assert refused.status_code == 401 and "link" in refused.json()["hint"]
+
+
+def answer_to_write(client: TestClient, **headers: str) -> int:
+    """Return the status of a write that would be refused for its words alone: 422 is let in."""
+    words = {"reviewer": "Ana", "items": [], "action": "keep"}
+    return client.post("/api/decisions", json=words, headers=headers).status_code
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:8000", "http://127.0.0.1:8000", 422),
+        ("LocalHost:8000", "http://localhost:8000", 422),
+        ("[::1]:8000", "http://[::1]:8000", 422),
+        # ssh -L 9000:localhost:8000
+        ("localhost:9000", "http://localhost:9000", 422),
+        ("localhost:9000", "http://localhost:8000", 403),
+        ("127.0.0.1:8000", "http://localhost:8000", 403),
+        ("127.0.0.1:8000", "ftp://127.0.0.1:8000", 403),
+        ("127.0.0.1:8000", "http://127.0.0.1:8000/", 403),
+        ("127.0.0.1:8000", "null", 403),
+        # Foreign names that resolve to this machine, and addresses that it does not listen on.
+        ("evil.example:8000", "http://evil.example:8000", 421),
+        ("127.0.0.1.evil.example:8000", "http://127.0.0.1.evil.example:8000", 421),
+        ("localhost.evil.example", "http://localhost.evil.example", 421),
+        ("user@localhost:8000", "http://localhost:8000", 421),
+        ("192.168.1.20:8000", "http://192.168.1.20:8000", 421),
+    ],
+)
+def test_guard__on_this_machine_alone(board: Board, host: str, origin: str, status: int) -> None:
+    client = client_of(board, Access(LOOPBACK))
+    assert answer_to_write(client, host=host, origin=origin) == status
+    assert client.get("/api/meta", headers={"host": host}).status_code == (421 if status == 421 else 200)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("192.168.1.20:8080", "http://192.168.1.20:8080", 422),
+        ("[fe80::1]:8080", "http://[fe80::1]:8080", 422),
+        ("192.168.1.20:8080", "http://192.168.1.21:8080", 403),
+        # A proxy that speaks TLS and hands the Host header on.
+        ("review.lab.org", "https://review.lab.org", 422),
+        ("review.lab.org:443", "https://review.lab.org", 422),
+        ("review.lab.org", "http://review.lab.org", 422),
+        ("review.lab.org:8443", "https://review.lab.org:8443", 422),
+        ("review.lab.org", "https://review.lab.org:8443", 403),
+        ("review.lab.org", "https://lab.org", 403),
+        ("evil.example:8080", "http://evil.example:8080", 421),
+        ("192.168.1.20.evil.example", "http://192.168.1.20.evil.example", 421),
+        ("review.lab.org.evil.example", "https://review.lab.org.evil.example", 421),
+    ],
+)
+def test_guard__for_other_machines(board: Board, host: str, origin: str, status: int) -> None:
+    access = Access(LOOPBACK | {"review.lab.org"}, {"t-ana": "Ana"}, takes_addresses=True)
+    own = {"host": host, "origin": origin, "authorization": "Bearer t-ana"}
+    assert answer_to_write(client_of(board, access), **own) == status

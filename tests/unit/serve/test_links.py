@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chaffinch.errors import WorkspaceError
-from chaffinch.serve.links import SECRET, renew_links, tokens_of
+from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.serve import links
+from chaffinch.serve.links import SECRET, place, renew_links, tokens_of
 from chaffinch.serve.run import review_server
 
 
@@ -49,3 +51,59 @@ def test_tokens_of__a_damaged_secret_is_said(tmp_path: Path, text: str) -> None:
 def test_review_server__gives_the_same_links_when_it_starts_again(ws: Path) -> None:
     one, two = (review_server(ws, host="127.0.0.1", port=8123, reviewers=["Ana"]) for _ in range(2))
     assert one.links == two.links and one.links["Ana"].startswith("http://127.0.0.1:8123/?token=")
+
+
+@pytest.fixture
+def named_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine be `Box` in the network lab.org, at 192.168.1.20."""
+    monkeypatch.setattr(links.socket, "gethostname", lambda: "Box")
+    monkeypatch.setattr(links.socket, "getfqdn", lambda: "box.lab.org")
+    monkeypatch.setattr(links, "_own_number", lambda host: "fd00::2" if ":" in host else "192.168.1.20")
+
+
+@pytest.mark.usefixtures("named_box")
+def test_place__everywhere_is_said_by_name_and_by_address() -> None:
+    found = place("0.0.0.0", 8080)
+    assert (found.address, found.plain) == ("http://Box:8080/", "http://192.168.1.20:8080/")
+    assert {"box", "box.local", "box.lab.org", "localhost"} <= found.hosts
+    assert place("::", 8080).plain == "http://[fd00::2]:8080/"
+
+
+@pytest.mark.usefixtures("named_box")
+def test_place__one_address_is_said_as_it_is() -> None:
+    found = place("192.168.1.20", 8080)
+    assert (found.address, found.plain) == ("http://192.168.1.20:8080/", None)
+    assert "box.lab.org" in found.hosts
+    assert place("::1", 8080).address == "http://[::1]:8080/"
+
+
+@pytest.mark.usefixtures("named_box")
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("Review.lab.org", "http://review.lab.org:8080/"),
+        ("review.lab.org:80", "http://review.lab.org:80/"),
+        ("https://review.lab.org/", "https://review.lab.org/"),
+        ("https://review.lab.org:8443", "https://review.lab.org:8443/"),
+    ],
+)
+def test_place__a_further_name_stands_in_links(name: str, address: str) -> None:
+    found = place("127.0.0.1", 8080, [name, "other.lab.org"])
+    assert found.address == address
+    assert found.hosts == {"127.0.0.1", "localhost", "::1", "box", "review.lab.org", "other.lab.org"}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "ftp://lab.org", "lab.org/review", "https://", "u@lab.org"])
+def test_place__what_is_no_name_is_said(name: str) -> None:
+    with pytest.raises(UsageError, match="is no name of a host"):
+        place("127.0.0.1", 8080, [name])
+
+
+def test_own_number__is_an_address_or_none() -> None:
+    assert links._own_number("0.0.0.0") != "0.0.0.0"
+
+
+@pytest.mark.parametrize("options", [{"host": "0.0.0.0"}, {"host": "127.0.0.1", "names": ["lab.org"]}])
+def test_review_server__other_machines_need_tokens(ws: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="reviewers need tokens"):
+        review_server(ws, port=0, **options)

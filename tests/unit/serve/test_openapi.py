@@ -64,7 +64,7 @@ def faults_of(operation: Any, mode: GenerationMode) -> str:
 
 @pytest.mark.slow
 def test_openapi__every_answer_is_as_the_document_says(board: Board, ws: Path) -> None:
-    app = create_app(board, page="<html></html>", access=Access(LOOPBACK, 8000))
+    app = create_app(board, page="<html></html>", access=Access(LOOPBACK))
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", app, headers={"host": "127.0.0.1:8000"})
     operations = [found.ok() for found in schema.exclude(path=ENDLESS).get_all_operations()]
     assert len(operations) >= 14
