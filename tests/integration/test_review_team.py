@@ -132,6 +132,29 @@ def test_team__an_adjudicator_settles_what_the_majority_says(
     guy.get_by_test_id("accept-all").wait_for()
 
 
+def test_export__a_blind_reviewer_gets_their_own_decisions(
+    new_page: Callable[[], Any], ws: Path, serve: Callable[..., Any]
+) -> None:
+    url = serve(ws, "--adjudicator", "Guy").url
+    decide(url, "Ana", 2, "remove", version=0)
+    decide(url, "Bo", 3, "keep", version=0)
+    saved: dict[str, tuple[str, int]] = {}
+    for name in ("Bo", "Guy"):
+        page = enter(new_page, url, name)
+        with page.expect_download() as download:
+            page.get_by_test_id("export").click()
+        text = Path(download.value.path()).read_text(encoding="utf-8")
+        assert ("Ana" in text) == (name == "Guy")
+        saved[name] = (download.value.suggested_filename, len(text.splitlines()) - 1)
+        if name == "Bo":
+            page.get_by_text("exported: your own decisions").wait_for()
+    dataset = httpx.get(f"{url}/api/meta").json()["dataset"]
+    assert saved == {
+        "Bo": (f"{dataset}_own_decisions_manifest.csv", 1),
+        "Guy": (f"{dataset}_final_cleaning_manifest.csv", 9),
+    }
+
+
 def test_gold__is_shown_to_all_and_judges_them(
     new_page: Callable[[], Any], ws: Path, serve: Callable[..., Any], tmp_path: Path
 ) -> None:

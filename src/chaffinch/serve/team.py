@@ -1,22 +1,19 @@
-"""The routes for a team, agreement to manifest, and for finding images by words or likeness."""
+"""The routes for a team, and for finding images by words or likeness."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request
 
 from chaffinch.curate.agreement import Estimate
 from chaffinch.curate.team import Dispute, TeamReport, report_of
-from chaffinch.pipeline.resolve import resolve
-from chaffinch.pipeline.resolve_artifacts import write_artifacts
 from chaffinch.serve.board import Board
 from chaffinch.serve.guard import viewer_of
 from chaffinch.serve.leases import Leases
+from chaffinch.serve.manifest import add_manifest_route
 from chaffinch.serve.schema import (
     DisputeOut,
     DisputesOut,
@@ -56,11 +53,7 @@ def add_team_routes(app: FastAPI, board: Board, leases: Leases) -> None:
         granted, held = leases.hold(wanted.sample_ids, viewer_of(request) or wanted.reviewer)
         return LeaseOut(granted=granted, held=[LeaseHeld(**asdict(lease)) for lease in held])
 
-    @app.get("/api/manifest.csv", response_class=Response)
-    def manifest() -> Response:
-        name = f"{board.data.generation.dataset}_final_cleaning_manifest.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(_manifest(board), media_type="text/csv; charset=utf-8", headers=headers)
+    add_manifest_route(app, board)
 
 
 def _report(board: Board) -> TeamReport:
@@ -110,13 +103,6 @@ def _dispute(board: Board, dispute: Dispute, sample_id: int, *, viewer: str | No
         proposed=dispute.proposed if is_open else None,
         new_label=dispute.new_label if is_open else None,
     )
-
-
-def _manifest(board: Board) -> bytes:
-    """Return the final manifest as of now."""
-    with TemporaryDirectory() as folder:
-        files = write_artifacts(resolve(board.data.root), Path(folder))
-        return next(file for file in files if file.name.endswith("_manifest.csv")).read_bytes()
 
 
 def add_finding_routes(app: FastAPI, board: Board) -> None:

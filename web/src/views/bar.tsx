@@ -2,8 +2,9 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { isKept, OfflineSource } from "../data/offline";
+import { isKept } from "../data/offline";
 import type { Order } from "../data/rows";
+import { exportDecisions } from "../export";
 import type { ReviewState, View } from "../state";
 
 const VIEWS: readonly (readonly [View, string])[] = [
@@ -214,18 +215,4 @@ function Reviewer({ state }: { state: ReviewState }) {
       onChange={() => void state.seeAsReviewer()}
     />
   );
-}
-
-async function exportDecisions(state: ReviewState): Promise<void> {
-  if (!(state.source instanceof OfflineSource)) {
-    window.location.href = "/api/manifest.csv";
-    return;
-  }
-  const name = state.reviewer.value.trim() || "reviewer";
-  const blob = new Blob([await state.source.exported(name)], { type: "application/jsonl" });
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = `${state.columns.meta.dataset}_decisions_${name.replace(/[^\w-]+/g, "_")}.jsonl`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
