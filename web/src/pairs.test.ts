@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import type { Columns } from "./data/columns";
-import { commands, keyTable } from "./keys";
+import { commands } from "./keys";
+import { keyTable } from "./ownkeys";
 import { chosen, decidePair, proposedSide } from "./pairs";
 import { ReviewState } from "./state";
 import { MadeSource, madeColumns, madeDetail, madeStorage, settled } from "./testing/made";
