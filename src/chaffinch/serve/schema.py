@@ -246,8 +246,12 @@ class ReviewerOut(BaseModel):
     agreement: float | None = Field(
         description="With most of the others, 0..1; null where nothing is shared."
     )
-    gold: EstimateOut = Field(description="Share of the gold items answered right.")
-    weight: float | None = Field(description="Of the voice in what is proposed; null for an adjudicator.")
+    gold: EstimateOut | None = Field(
+        description="Share of the gold items answered right; null where no adjudicator asks."
+    )
+    weight: float | None = Field(
+        description="Of the voice in what is proposed; null for an adjudicator, and where none asks."
+    )
 
 
 class DisputeOut(BaseModel):

@@ -39,9 +39,9 @@ def add_team_routes(app: FastAPI, board: Board, leases: Leases) -> None:
     """Add the routes about what several reviewers said, and who looks at what."""
 
     @app.get("/api/agreement")
-    def agreement() -> TeamOut:
+    def agreement(request: Request) -> TeamOut:
         board.look()
-        return _team(board)
+        return _team(board, viewer_of(request))
 
     @app.get("/api/disputes")
     def disputes(request: Request) -> DisputesOut:
@@ -60,8 +60,9 @@ def _report(board: Board) -> TeamReport:
     return report_of(board.states(), gold=board.gold, adjudicators=board.adjudicators)
 
 
-def _team(board: Board) -> TeamOut:
-    report = _report(board)
+def _team(board: Board, viewer: str | None) -> TeamOut:
+    """Return how the team agrees; how one did on gold items would tell which images those are."""
+    report, is_adjudicator = _report(board), viewer in board.adjudicators
     return TeamOut(
         action=_estimate(report.action),
         tags={tag: _estimate(estimate) for tag, estimate in report.tags.items()},
@@ -71,8 +72,8 @@ def _team(board: Board) -> TeamOut:
                 n_subjects=figures.n_subjects,
                 n_shared=figures.n_shared,
                 agreement=_number(figures.agreement),
-                gold=_estimate(figures.gold),
-                weight=_number(figures.weight),
+                gold=_estimate(figures.gold) if is_adjudicator else None,
+                weight=_number(figures.weight) if is_adjudicator else None,
             )
             for figures in report.reviewers
         ],

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from chaffinch.curate.gold import Right
 from chaffinch.pipeline.review_data import ReviewData
 from chaffinch.serve.app import create_app
 from chaffinch.serve.board import Board
@@ -27,7 +28,7 @@ def opened(ws: Path) -> Opened:
 
     def client(tokens: dict[str, str] | None = None, **settings: Any) -> TestClient:
         board = Board(ReviewData(ws), open_log(ws), **settings)
-        app = create_app(board, page="<html></html>", access=Access(LOOPBACK, 8000, tokens or {}))
+        app = create_app(board, page="<html></html>", access=Access(LOOPBACK, tokens or {}))
         return TestClient(app, base_url="http://127.0.0.1:8000")
 
     return client
@@ -101,3 +102,14 @@ def test_manifest__is_whole_for_one_who_is_alone(opened: Opened) -> None:
     for headers in ({}, {"x-reviewer": "Ana"}):
         assert len(rows_of(client.get("/api/manifest.csv", headers=headers))) == 6
     assert rows_of(client.get("/api/manifest.csv", headers={"x-reviewer": "Bo"})) == []
+
+
+def test_agreement__gold_and_weights_are_for_adjudicators(two: Opened) -> None:
+    def figures(**headers: str) -> list[tuple[object, object]]:
+        told = client.get("/api/agreement", headers=headers).json()["reviewers"]
+        return [(one["gold"] and one["gold"]["n_items"], one["weight"]) for one in told]
+
+    client = two(gold={"all/cat/3.png": Right("keep")}, adjudicators={"Guy"})
+    assert figures() == figures(**{"x-reviewer": "Ana"}) == [(None, None)] * 2
+    (ana, weight), (bo, _) = figures(**{"x-reviewer": "Guy"})
+    assert (ana, bo) == (1, 0) and weight is not None

@@ -191,9 +191,9 @@ export interface ReviewerOut {
   readonly n_shared: number;
   /** With most of the others, 0..1; null where nothing is shared. */
   readonly agreement: number | null;
-  /** Share of the gold items answered right. */
-  readonly gold: EstimateOut;
-  /** Of the voice in what is proposed; null for an adjudicator. */
+  /** Share of the gold items answered right; null where no adjudicator asks. */
+  readonly gold: EstimateOut | null;
+  /** Of the voice in what is proposed; null for an adjudicator, and where none asks. */
   readonly weight: number | null;
 }
 

@@ -46,7 +46,7 @@ export function Team({ state }: { state: ReviewState }) {
     <div class="sheet">
       <Disputes state={state} found={disputes} />
       <Estimates agreement={agreement} />
-      <Reviewers agreement={agreement} />
+      <Reviewers agreement={agreement} isAdjudicator={disputes.is_adjudicator} />
     </div>
   );
 }
@@ -167,7 +167,8 @@ function Estimates({ agreement }: { agreement: TeamOut }) {
   );
 }
 
-function Reviewers({ agreement }: { agreement: TeamOut }) {
+/** Only adjudicators see gold figures: they would tell which images are gold items. */
+function Reviewers({ agreement, isAdjudicator }: { agreement: TeamOut; isAdjudicator: boolean }) {
   return (
     <section>
       <h2>Reviewers</h2>
@@ -178,8 +179,14 @@ function Reviewers({ agreement }: { agreement: TeamOut }) {
             <th>images</th>
             <th>shared with others</th>
             <th>agrees with them</th>
-            <th title="Of the images whose right verdict is known, the share answered right.">right on gold items</th>
-            <th title="In the majority that is proposed; 0 for one who is right far less often than the rest.">weight</th>
+            {isAdjudicator && (
+              <>
+                <th title="Of the images whose right verdict is known, the share answered right.">right on gold items</th>
+                <th title="In the majority that is proposed; 0 for one who is right far less often than the rest.">
+                  weight
+                </th>
+              </>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -189,8 +196,12 @@ function Reviewers({ agreement }: { agreement: TeamOut }) {
               <td class="n">{reviewer.n_subjects.toLocaleString()}</td>
               <td class="n">{reviewer.n_shared.toLocaleString()}</td>
               <td class="n">{reviewer.agreement === null ? "" : percent(reviewer.agreement)}</td>
-              <td class="n">{onGold(reviewer.gold)}</td>
-              <td class="n">{reviewer.weight === null ? "" : reviewer.weight.toFixed(2)}</td>
+              {isAdjudicator && (
+                <>
+                  <td class="n">{onGold(reviewer.gold)}</td>
+                  <td class="n">{reviewer.weight === null ? "" : reviewer.weight.toFixed(2)}</td>
+                </>
+              )}
             </tr>
           ))}
         </tbody>
@@ -214,10 +225,11 @@ function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
 }
 
-function onGold({ value, low, high, n_items }: EstimateOut): string {
-  if (value === null || low === null || high === null) {
+function onGold(gold: EstimateOut | null): string {
+  if (gold === null || gold.value === null || gold.low === null || gold.high === null) {
     return "";
   }
+  const { value, low, high, n_items } = gold;
   return `${percent(value)} of ${n_items.toLocaleString()} (${percent(low)} to ${percent(high)})`;
 }
 
