@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,15 +73,19 @@ def is_exported(path: Path) -> bool:
         return False
 
 
-def read_exported_decisions(path: Path, *, label: CheckLabel) -> ExportedDecisions:
+def read_exported_decisions(
+    path: Path, *, dataset: str, label: CheckLabel, of: Collection[str] = (SAMPLES, MANIFEST)
+) -> ExportedDecisions:
     """Read a file of decisions.
 
     Args:
         path: The file.
+        dataset: Name of the dataset that they are wanted for.
         label: Checks and spells new labels.
+        of: `subjects` of which the file must be about that dataset; one that names none may be about any.
 
     Raises:
-        TableError: If a line cannot be used; names it.
+        TableError: If a line cannot be used, naming it, or the file is about another dataset.
         UsageError: If the file cannot be read, or a line contradicts itself.
     """
     lines = _lines(path)
@@ -94,8 +98,18 @@ def read_exported_decisions(path: Path, *, label: CheckLabel) -> ExportedDecisio
             hint=_HINT,
         )
     reviewer = check_reviewer(str(head.get("reviewer", "")))
+    subjects, looked_at = str(head.get("subjects", SAMPLES)), str(head.get("dataset") or "")
+    if subjects in of and looked_at not in ("", dataset):
+        own = json.dumps(dataset, ensure_ascii=False)
+        raise TableError(
+            f"holds decisions about the dataset {looked_at!r}, not about {dataset!r}",
+            path=str(path),
+            row=1,
+            hint=f'take another file; if it is the same dataset under another name, write "dataset": {own} '
+            "into the first line",
+        )
     found = tuple(_line(entry, reviewer, label, path=path, line=line) for line, entry in lines)
-    return ExportedDecisions(str(head.get("dataset", "")), str(head.get("subjects", SAMPLES)), found)
+    return ExportedDecisions(looked_at, subjects, found)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

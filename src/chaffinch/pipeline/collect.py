@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from chaffinch.curate.attach import is_about
+from chaffinch.curate.current import CONTENT_COLUMNS, contents_of
 from chaffinch.curate.exported import MANIFEST, ExportedDecision, read_exported_decisions
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.where import FindingsQuery, Selected
@@ -15,7 +17,10 @@ from chaffinch.pipeline.linking import REASONS, SampleIndex
 from chaffinch.records import Decision
 from chaffinch.storage.decisions import open_log
 from chaffinch.storage.folder import Generation, WorkspaceFolder
-from chaffinch.storage.samples import rows_of_keys
+from chaffinch.storage.samples import RowGatherer, rows_of_keys
+
+OTHER_PICTURE = "was decided about another picture than the one that is there"
+"""Why a line is left whose content is not that of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +34,45 @@ class Collected:
     unattached: tuple[str, ...]
     """Keys of decisions whose image is not under its path here; resolving looks for its content."""
     left: tuple[str, ...]
-    """Lines of a manifest's page about images that are not known here, with the reason: not saved."""
+    """Lines about other pictures, and lines of a manifest's page about images that are not known here, with
+    the reason: not saved."""
 
 
 def collect_decisions(root: Path, path: Path) -> Collected:
-    """Append the decisions of an exported file to the log, all that are about images or none.
+    """Append the decisions of an exported file to the log, but for those about other pictures.
 
     Those of a workspace's page keep their keys. A manifest's page knows ids and paths alone: its decisions
     are linked to samples as the rows of an edited manifest are.
 
     Raises:
-        TableError: If a line cannot be used; names it.
+        TableError: If a line cannot be used, naming it, or the file is about another dataset.
         WorkspaceError: If the log cannot be written.
     """
     folder = WorkspaceFolder(root)
     generation = folder.published()
     labels = Labels.of(folder, generation)
-    exported = read_exported_decisions(path, label=labels.checked)
+    exported = read_exported_decisions(path, dataset=generation.dataset, label=labels.checked)
     is_manifest = exported.subjects == MANIFEST
     numbers = (_linked if is_manifest else _named)(folder, generation, exported.lines)
+    known = np.unique(numbers[numbers >= 0])
     with FindingsQuery(folder, generation, {}) as query:
-        samples = {s.sample_id: s for s in query.by_number(np.unique(numbers[numbers >= 0]))}
+        samples = {s.sample_id: s for s in query.by_number(known)}
+    gatherer = RowGatherer(folder.files(generation, "samples"), CONTENT_COLUMNS)
+    contents = dict(zip(known.tolist(), contents_of(gatherer, known), strict=True))
     decisions, lost, left = [], [], []
     for line, number in zip(exported.lines, numbers.tolist(), strict=True):
-        sample = samples.get(number)
-        decision = _with_suggestion(line.decision, sample, labels)
-        if sample is not None and is_manifest:
-            decision = _about(decision, sample)
-        elif sample is None and is_manifest:
-            left.append(f"row {line.row}, {decision.key}: {REASONS.get(number, 'not known here')}")
+        sample, decision = samples.get(number), line.decision
+        why = REASONS.get(number, "not known here") if sample is None and is_manifest else ""
+        if not is_about(decision, contents.get(number, ())):
+            why = OTHER_PICTURE
+        if why:
+            left.append(f"row {line.row}, {decision.key}: {why}")
             continue
-        elif sample is None:
+        if sample is None:
             lost.append(decision.key)
-        decisions.append(decision)
+        elif is_manifest:
+            decision = _about(decision, sample)
+        decisions.append(_with_suggestion(decision, sample, labels))
     found = open_log(root).append(decisions)
     return Collected(found.saved, found.already_there, tuple(dict.fromkeys(lost)), tuple(left))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from chaffinch.curate.exported import MANIFEST, ExportedDecision, read_exported_decisions
 from chaffinch.curate.returned import Returned
-from chaffinch.errors import TableError
 from chaffinch.formats.manifest_csv import NOTHING_DECIDED, ManifestLine, as_decision, read_manifest
 from chaffinch.records import Decision
 
@@ -29,14 +28,8 @@ def linked_decisions(
         TableError: If a line cannot be used, naming it, or the page was that of another dataset's manifest.
         UsageError: If the file cannot be read, or a line contradicts itself.
     """
-    exported = read_exported_decisions(path, label=_as_written)
-    if exported.subjects == MANIFEST and exported.dataset != dataset:
-        raise TableError(
-            f"holds decisions about the dataset {exported.dataset!r}, not about {dataset!r}",
-            path=str(path),
-            row=1,
-            hint=f"take another file, or name the dataset as the page does: --dataset {exported.dataset}",
-        )
+    # The page of a workspace may name the dataset otherwise: its lines are found by their paths.
+    exported = read_exported_decisions(path, dataset=dataset, label=_as_written, of=(MANIFEST,))
     known = set(keys)
     decisions, left = [], []
     for line in exported.lines:

@@ -26,7 +26,7 @@ def make_workspace(tmp_path: Path) -> Callable[[Mapping[str, int], np.ndarray | 
             path = tmp_path / f"data/{name}/{number:04}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), (number % 256, number // 256, 7)).save(path)
-        scan(tmp_path / "ws", SourceSpec(locations=(str(tmp_path / "data"),)))
+        scan(tmp_path / "ws", SourceSpec(locations=(str(tmp_path / "data"),), dataset="data"))
         if vectors is not None:
             publish_vectors(WorkspaceFolder(tmp_path / "ws"), vectors)
         return tmp_path / "ws"

@@ -15,7 +15,7 @@ from chaffinch.pipeline.import_manifest import import_manifest
 from chaffinch.storage.decisions import open_log
 
 Write = Callable[..., Path]
-HEAD = {"format": "chaffinch decisions", "version": 1, "dataset": "d", "reviewer": "Ana"}
+HEAD = {"format": "chaffinch decisions", "version": 1, "dataset": "data", "reviewer": "Ana"}
 
 
 @pytest.fixture
@@ -67,6 +67,39 @@ def test_collect__lines_of_a_workspace_keep_their_keys(
     ws = make_workspace({"cat": 1}, None)
     found = collect_decisions(ws, write(said(1, "all/cat/0000.png"), said(2, "all/gone.png")))
     assert (found.saved, found.unattached, found.left) == (2, ("all/gone.png",), ())
+
+
+def test_collect__another_dataset_is_refused(
+    make_workspace: Callable[..., Path], write: Write, tmp_path: Path
+) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    line = said(1, "all/cat/0000.png", action="relabel", new_label="no class of ours")
+    for subjects in ("samples", "manifest"):
+        path = write(line, dataset="demo", subjects=subjects)
+        with pytest.raises(TableError) as error:
+            collect_decisions(ws, path)
+        assert error.value.what == "holds decisions about the dataset 'demo', not about 'data'"
+        assert error.value.where == f"{tmp_path / 'decisions.jsonl'} row 1"
+        assert 'write "dataset": "data" into the first line' in error.value.hint
+    assert open_log(ws).head().seq == 0
+    assert collect_decisions(ws, write(said(1, "all/cat/0000.png"), dataset="")).saved == 1
+
+
+@pytest.mark.parametrize("subjects", ["samples", "manifest"])
+def test_collect__what_was_decided_about_another_picture_is_left(
+    make_workspace: Callable[..., Path], write: Write, subjects: str
+) -> None:
+    ws = make_workspace({"cat": 2}, None)
+    prefix = "all/" if subjects == "samples" else ""
+    first, second = (said(n, f"data/cat/000{n}.png", key=f"{prefix}cat/000{n}.png") for n in (0, 1))
+    path = write(first | {"content_digest": "0" * 32}, second | {"content_digest": None}, subjects=subjects)
+    found = collect_decisions(ws, path)
+    assert found.saved == 1
+    assert found.left == (
+        f"row 2, {prefix}cat/0000.png: was decided about another picture than the one that is there",
+    )
+    (entry,) = open_log(ws).read()
+    assert entry.decision.key == "all/cat/0001.png"
 
 
 def test_collect__texts_may_hold_any_line_end(make_workspace: Callable[..., Path], write: Write) -> None:
