@@ -84,7 +84,7 @@ def views(page: Page, truth: DemoTruth, coins: str, scheme: str) -> Iterator[tup
     def show_map() -> None:
         page.get_by_role("button", name="show all").click()
         press("m")
-        page.get_by_label("colour by finding").check()
+        page.get_by_label("colour by").select_option("finding")
 
     yield scheme, lambda: at(truth.of_kind(WRONG_LABEL)[1].path, "l")
     yield f"boxes-{scheme}", lambda: at(coins, " ")

@@ -6,7 +6,8 @@ import { keepProposed } from "./groups";
 import { decidePair, type Stays } from "./pairs";
 import { goToWaiting } from "./presence";
 import type { ReviewState, View } from "./state";
-import { zoomBy } from "./views/zoom";
+import { showWholeMap, zoomMap } from "./views/map";
+import { resetZoom, zoomBy } from "./views/zoom";
 
 export interface Command {
   readonly id: string;
@@ -84,8 +85,9 @@ export function commands(tags: readonly string[]): Command[] {
     { id: "keep-right", keys: ["w"], says: "of a pair: keep right, remove left", run: ofPair("right") },
     { id: "mislabel", keys: ["l"], says: "the doubted label, and back", run: show("mislabel") },
     { id: "classes", keys: ["c"], says: "confused classes, and back", run: show("classes") },
-    { id: "closer", keys: ["+", "="], says: "closer to the picture", run: () => zoomBy(1.5) },
-    { id: "farther", keys: ["-"], says: "farther from the picture", run: () => zoomBy(1 / 1.5) },
+    { id: "closer", keys: ["+", "="], says: "closer to the picture or map", run: closer(1.5) },
+    { id: "farther", keys: ["-"], says: "farther from the picture or map", run: closer(1 / 1.5) },
+    { id: "whole", keys: ["f"], says: "the whole picture or map", run: showWhole },
     { id: "boxes", keys: ["o"], says: "show or hide the boxes", run: toggleBoxes },
     { id: "next-box", keys: ["."], says: "to the next box, flagged ones first", run: (state) => stepBox(state, 1) },
     { id: "previous-box", keys: [","], says: "to the box before", run: (state) => stepBox(state, -1) },
@@ -108,6 +110,22 @@ function accept(state: ReviewState): void {
     state.acceptSuggestion();
   } else {
     state.act("remove");
+  }
+}
+
+const closer = (factor: number) => (state: ReviewState) => {
+  if (state.view.value === "map") {
+    zoomMap(factor);
+  } else {
+    zoomBy(factor);
+  }
+};
+
+function showWhole(state: ReviewState): void {
+  if (state.view.value === "map") {
+    showWholeMap();
+  } else {
+    resetZoom();
   }
 }
 

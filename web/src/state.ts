@@ -350,6 +350,11 @@ export class ReviewState {
     return found ?? null;
   }
 
+  /** The details of a row where they have come. */
+  knownDetail(row: number): Detail | null {
+    return this.details.get(this.columns.at("sample_id", row)) ?? null;
+  }
+
   /** Brings the details of rows that will be looked at next. */
   prefetch(rows: Iterable<number>): void {
     void this.fetchDetails([...rows].map((row) => this.columns.at("sample_id", row)));

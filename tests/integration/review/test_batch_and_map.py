@@ -52,9 +52,13 @@ def test_map__a_line_around_images_chooses_them(ana: Any) -> None:
     n = ana.n_shown()
     ana.press("m")
     canvas = ana.see("[data-testid=map]")
-    ana.page.get_by_label("colour by finding").check()
-    ana.page.locator(".legend").get_by_text("blur").wait_for()
     box = canvas.bounding_box()
+    ana.page.get_by_label("colour by").select_option("finding")
+    ana.page.locator(".legend").get_by_text("blur").wait_for()
+    assert ana.page.locator(".legend").get_by_text("corrupt").count() == 0, "it has no place"
+    ana.page.get_by_label("colour by").select_option("class")
+    ana.page.locator(".legend li").nth(3).wait_for()
+    assert canvas.bounding_box() == box, "colours do not move the map"
     left, top, right, bottom = (
         box["x"] + 4,
         box["y"] + 4,
@@ -78,3 +82,39 @@ def test_map__a_line_around_images_chooses_them(ana: Any) -> None:
         ana.page.get_by_role("button", name=name).click()
     ana.press("m")
     ana.see(".grid")
+
+
+def test_map__a_dot_shows_its_image_and_takes_the_cursor(ana: Any, planted: Any) -> None:
+    ana.press("End", "m")
+    box = ana.see("[data-testid=map]").bounding_box()
+
+    def ring() -> tuple[float, float, float]:
+        circle = ana.page.locator(".map circle")
+        x, y, r = (float(circle.get_attribute(name)) for name in ("cx", "cy", "r"))
+        return box["x"] + x, box["y"] + y, r
+
+    ana.press("Home")
+    ana.until("document.querySelector('.map circle') !== null")
+    first = ana.page.locator(".info dd").nth(1).inner_text()
+    x, y, r = ring()
+    ana.page.mouse.move(x, y)
+    card = ana.see(".pointed-at")
+    shown = int(card.get_attribute("data-sample-id"))
+    key = next(key for key, number in planted.ids.items() if number == shown)
+    card.get_by_text(key).wait_for()
+    ana.press("End")
+    ana.until(f"document.querySelectorAll('.info dd')[1]?.textContent !== {first!r}")
+    ana.page.mouse.click(x, y)
+    ana.until(f"document.querySelector('.info dl').textContent.includes({key!r})")
+    assert ring() == (x, y, r), "the ring is where the dot is"
+    ana.page.mouse.wheel(0, -600)
+    ana.until(f"Number(document.querySelector('.map circle').getAttribute('r')) > {r}")
+    near = ring()
+    assert abs(near[0] - x) <= 2 and abs(near[1] - y) <= 2, "zoom is about the pointer"
+    ana.page.mouse.wheel(0, 5000)
+    ana.until(f"Number(document.querySelector('.map circle').getAttribute('r')) === {r}")
+    assert ring() == (x, y, r), "farther than whole is whole"
+    ana.press("+", "+", "f")
+    assert ring() == (x, y, r)
+    ana.page.mouse.dblclick(x, y)
+    ana.see(f'.stage[data-sample-id="{shown}"]')

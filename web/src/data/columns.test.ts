@@ -35,5 +35,5 @@ test("a sample is found by its id, others are not there", () => {
 });
 
 test("a column that is not there is named", () => {
-  expect(() => madeColumns([{}]).column("x")).toThrow("there is no column x");
+  expect(() => madeColumns([{}]).column("box_issues")).toThrow("there is no column box_issues");
 });

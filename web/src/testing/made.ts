@@ -22,6 +22,8 @@ const NAMES: readonly [string, "uint8" | "uint16" | "uint32" | "int32" | "float3
   ["n_reviewers", "uint8", 0],
   ["turn", "uint8", 0],
   ["version", "uint32", 0],
+  ["x", "uint16", 0],
+  ["y", "uint16", 0],
 ];
 
 export function madeMeta(n: number, change: Partial<Meta> = {}): Meta {

@@ -1,129 +1,176 @@
-// The map: images that look alike lie together. All are drawn, what the filter shows in colour; a line drawn
-// around some chooses them.
+// The map: images that look alike lie together. All are drawn, what the filter shows in colour. A dot that is pointed
+// at shows its image, a click puts the cursor there, and a line drawn around some chooses them.
 
 import { signal, useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { density, inside, NO_PLACE, paint, type Size, type Window, wholeMap, zoomed } from "../data/raster";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { type Colouring, GRAY, type Layer, layersOf } from "../data/palette";
+import {
+  bounded,
+  density,
+  dotWidth,
+  inside,
+  nearest,
+  paint,
+  type Pixel,
+  pixelOf,
+  resized,
+  type Size,
+  type Window,
+  wholeMap,
+  zoomed,
+} from "../data/raster";
 import type { ReviewState } from "../state";
+import { Pointed } from "./pointed";
 
-type Point = readonly [number, number];
-type Rgb = readonly [number, number, number];
+/** A press that moves less is a click. */
+const CLICK_PX = 4;
+/** How near to a dot is at it. */
+const NEAR_PX = 8;
+const NARROW = "(max-width: 1100px)";
 
-/** Up to so many images each is drawn so many pixels wide. */
-const DOTS: readonly (readonly [number, number])[] = [
-  [3_000, 5],
-  [30_000, 3],
-];
-const BY_TYPE: readonly Rgb[] = [
-  [230, 97, 0],
-  [93, 58, 155],
-  [0, 127, 115],
-  [194, 24, 91],
-  [25, 118, 210],
-  [158, 120, 0],
-  [96, 125, 34],
-  [84, 84, 84],
-  [0, 172, 193],
-  [121, 85, 72],
-  [233, 30, 99],
-  [63, 81, 181],
-  [141, 110, 160],
-  [183, 28, 28],
-  [46, 125, 50],
-];
+/** What is in colour, and the part that is seen; both stay when another view is looked at. */
+const colouring = signal<Colouring>("none");
+const size = signal<Size>({ width: 0, height: 0 });
+const seen = signal<Window>(wholeMap({ width: 1, height: 1 }));
 
-/** What is in colour: all that is shown, or each issue type by itself. */
-const isByType = signal(false);
+/** Closer to the middle of the map, or farther; the way by keys. */
+export function zoomMap(factor: number): void {
+  seen.value = zoomed(seen.value, size.value, factor, [size.value.width / 2, size.value.height / 2]);
+}
+
+export function showWholeMap(): void {
+  seen.value = wholeMap(size.value);
+}
 
 export function MapView({ state }: { state: ReviewState }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const size = useSignal<Size>({ width: 0, height: 0 });
-  const window = useSignal<Window | null>(null);
-  const lasso = useSignal<readonly Point[]>([]);
-  const isMoving = useSignal(false);
-  useLayoutEffect(() => {
-    const box = (canvas.current as HTMLCanvasElement).parentElement as HTMLElement;
-    const observer = new ResizeObserver(() => {
-      size.value = { width: Math.floor(box.clientWidth), height: Math.floor(box.clientHeight) };
-      window.value = wholeMap(size.value);
-    });
-    observer.observe(box);
-    return () => observer.disconnect();
-  }, [size, window]);
-  const [rows, revision, cursor] = [state.rows.value, isByType.value, state.row.value];
-  useEffect(() => {
-    if (canvas.current !== null && window.value !== null && size.value.width > 0) {
-      draw(canvas.current, state, window.value, size.value);
-    }
-  }, [state, rows, revision, cursor, window.value, size.value]);
+  const rows = state.rows.value;
+  const isDark = useIsDark();
+  const layers = useMemo(
+    () => layersOf(state.columns, rows, colouring.value, isDark),
+    [state, rows, colouring.value, isDark],
+  );
+  return (
+    <>
+      <Tools state={state} />
+      <div class="map">
+        <Plot state={state} layers={layers} isDark={isDark} />
+        {colouring.value !== "none" && <Legend layers={layers} />}
+      </div>
+    </>
+  );
+}
 
-  const at = (event: PointerEvent | WheelEvent): Point => {
+function Tools({ state }: { state: ReviewState }) {
+  const rows = state.rows.value;
+  return (
+    <div class="tools">
+      <button type="button" onClick={() => zoomMap(1.5)} aria-label="closer">
+        +
+      </button>
+      <button type="button" onClick={() => zoomMap(1 / 1.5)} aria-label="farther">
+        −
+      </button>
+      <button type="button" onClick={showWholeMap}>
+        whole map
+      </button>
+      <label>
+        colour{" "}
+        <select
+          aria-label="colour by"
+          value={colouring.value}
+          onChange={(event) => {
+            colouring.value = event.currentTarget.value as Colouring;
+          }}
+        >
+          <option value="none">what is shown</option>
+          <option value="finding">by finding</option>
+          <option value="class">by class</option>
+        </select>
+      </label>
+      {state.filter.value.rows !== undefined && (
+        <>
+          <button type="button" onClick={() => (state.view.value = "grid")}>
+            show {rows.length.toLocaleString()} in the grid
+          </button>
+          <button type="button" onClick={() => state.setFilter({ rows: undefined as never })}>
+            let go
+          </button>
+        </>
+      )}
+      <span class="soft">click a dot; draw around some to choose them; Shift and drag moves</span>
+    </div>
+  );
+}
+
+interface PlotProps {
+  readonly state: ReviewState;
+  readonly layers: readonly Layer[];
+  readonly isDark: boolean;
+}
+
+function Plot({ state, layers, isDark }: PlotProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const lasso = useSignal<readonly Pixel[]>([]);
+  const isMoving = useSignal(false);
+  const pointed = useSignal<{ row: number; at: Pixel } | null>(null);
+  const { columns } = state;
+  const [xs, ys, rows] = [columns.column("x"), columns.column("y"), state.rows.value];
+  const dot = dotWidth(columns.nLoaded, seen.value.scale / wholeMap(size.value).scale);
+  useSize(canvas);
+  const counts = useMemo(
+    () => density(xs.subarray(0, columns.nLoaded), ys.subarray(0, columns.nLoaded), seen.value, size.value),
+    [xs, ys, columns, columns.nLoaded, seen.value, size.value],
+  );
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the ground has another colour in another theme
+  useEffect(() => {
+    if (canvas.current !== null && size.value.width > 0) {
+      draw(canvas.current, state, { counts, layers, dot });
+    }
+  }, [state, counts, layers, dot, isDark]);
+
+  const at = (event: MouseEvent): Pixel => {
     const rect = (canvas.current as HTMLCanvasElement).getBoundingClientRect();
     return [event.clientX - rect.left, event.clientY - rect.top];
   };
-  const zoomBy = (factor: number, [x, y]: Point) => {
-    window.value = zoomed(window.value ?? wholeMap(size.value), factor, x, y);
+  const rowAt = (point: Pixel) => nearest(xs, ys, seen.value, point, { rows, within: Math.max(NEAR_PX, dot) });
+  const pointAt = (row: number, point: Pixel) => {
+    pointed.value = row < 0 ? null : { row, at: point };
   };
-  const middle: Point = [size.value.width / 2, size.value.height / 2];
   const onMove = (event: PointerEvent) => {
     const point = at(event);
-    if (isMoving.value && window.value !== null) {
-      window.value = { ...window.value, x: window.value.x + event.movementX, y: window.value.y + event.movementY };
+    if (isMoving.value) {
+      const { scale, x, y } = seen.value;
+      seen.value = bounded({ scale, x: x + event.movementX, y: y + event.movementY }, size.value);
     } else if (lasso.value.length > 0) {
       lasso.value = [...lasso.value, point];
     }
+    pointAt(isMoving.value || lasso.value.length > 0 ? -1 : rowAt(point), point);
   };
-  const onUp = () => {
-    if (lasso.value.length > 2 && window.value !== null) {
-      choose(state, inside(state.columns.column("x"), state.columns.column("y"), window.value, lasso.value, rows));
-    }
+  const onUp = (event: PointerEvent) => {
+    const line = lasso.value;
     lasso.value = [];
+    if (line.length > 0 && line.every((point) => isNear(point, line[0] as Pixel))) {
+      goTo(state, rowAt(at(event)));
+    } else if (line.length > 2) {
+      choose(state, inside(xs, ys, seen.value, line, rows));
+    }
     isMoving.value = false;
   };
+  const ring = state.row.value < 0 ? null : pixelOf(xs, ys, seen.value, state.row.value);
   return (
     <>
-      <div class="tools">
-        <button type="button" onClick={() => zoomBy(1.5, middle)} aria-label="closer">
-          +
-        </button>
-        <button type="button" onClick={() => zoomBy(1 / 1.5, middle)} aria-label="farther">
-          −
-        </button>
-        <button type="button" onClick={() => (window.value = wholeMap(size.value))}>
-          whole map
-        </button>
-        <label>
-          <input
-            type="checkbox"
-            checked={isByType.value}
-            onChange={(e) => (isByType.value = e.currentTarget.checked)}
-          />{" "}
-          colour by finding
-        </label>
-        {isByType.value && <Legend state={state} />}
-        {state.filter.value.rows !== undefined && (
-          <>
-            <button type="button" onClick={() => (state.view.value = "grid")}>
-              show {rows.length.toLocaleString()} in the grid
-            </button>
-            <button type="button" onClick={() => state.setFilter({ rows: undefined as never })}>
-              let go
-            </button>
-          </>
-        )}
-        <span class="soft">draw a line around images to choose them; wheel to zoom, Shift and drag to move</span>
-      </div>
       <div
-        class="map"
+        class="plot"
         role="img"
-        aria-label={`map of ${state.columns.nLoaded.toLocaleString()} images; ${rows.length.toLocaleString()} shown in colour`}
+        aria-label={`map of ${columns.nLoaded.toLocaleString()} images; ${rows.length.toLocaleString()} shown in colour`}
       >
         <canvas
           ref={canvas}
           data-testid="map"
           onWheel={(event) => {
             event.preventDefault();
-            zoomBy(Math.exp(-event.deltaY / 400), at(event));
+            seen.value = zoomed(seen.value, size.value, Math.exp(-event.deltaY / 400), at(event));
+            pointAt(rowAt(at(event)), at(event));
           }}
           onPointerDown={(event) => {
             event.currentTarget.setPointerCapture(event.pointerId);
@@ -132,28 +179,88 @@ export function MapView({ state }: { state: ReviewState }) {
           }}
           onPointerMove={onMove}
           onPointerUp={onUp}
+          onPointerLeave={() => {
+            pointed.value = null;
+          }}
+          onDblClick={(event) => {
+            if (goTo(state, rowAt(at(event)))) {
+              state.view.value = "single";
+            }
+          }}
         />
         <svg class="lasso" aria-hidden="true">
           <polygon points={lasso.value.map((point) => point.join(",")).join(" ")} />
+          {ring !== null && <circle cx={ring[0] + 0.5} cy={ring[1] + 0.5} r={dot / 2 + 4} />}
         </svg>
       </div>
+      {pointed.value !== null && <Pointed state={state} {...pointed.value} size={size.value} />}
+      {size.value.width > 0 && columns.nLoaded > 0 && counts.every((count) => count === 0) && (
+        <p class="nothing">
+          no image here{" "}
+          <button type="button" onClick={showWholeMap}>
+            whole map (f)
+          </button>
+        </p>
+      )}
     </>
   );
 }
 
-function Legend({ state }: { state: ReviewState }) {
+/** Follows the size of the map's place. */
+function useSize(canvas: { readonly current: HTMLCanvasElement | null }): void {
+  useLayoutEffect(() => {
+    const box = canvas.current?.parentElement as HTMLElement;
+    const observer = new ResizeObserver(() => {
+      const now = { width: Math.floor(box.clientWidth), height: Math.floor(box.clientHeight) };
+      seen.value = resized(seen.value, size.value, now);
+      size.value = now;
+    });
+    observer.observe(box);
+    return () => observer.disconnect();
+  }, [canvas]);
+}
+
+function useIsDark(): boolean {
+  const isDark = useSignal(matchMedia("(prefers-color-scheme: dark)").matches);
+  useEffect(() => {
+    const query = matchMedia("(prefers-color-scheme: dark)");
+    const onChange = () => {
+      isDark.value = query.matches;
+    };
+    query.addEventListener("change", onChange);
+    return () => query.removeEventListener("change", onChange);
+  }, [isDark]);
+  return isDark.value;
+}
+
+function Legend({ layers }: { layers: readonly Layer[] }) {
   return (
-    <span class="legend">
-      {layers(state).map(({ rows, colour }, type) =>
-        rows.length === 0 ? null : (
-          <span key={state.columns.meta.issue_types[type]}>
-            <i style={{ background: `rgb(${colour.join(" ")})` }} />
-            {state.columns.meta.issue_types[type]?.replaceAll("_", " ")}
-          </span>
-        ),
-      )}
-    </span>
+    <ul class="legend" aria-label="colours">
+      {layers.map(({ name, rows, colour }) => (
+        <li key={name}>
+          <i style={{ background: `rgb(${colour.join(" ")})` }} />
+          {name} <span class="soft">{rows.length.toLocaleString()}</span>
+        </li>
+      ))}
+    </ul>
   );
+}
+
+function isNear([x1, y1]: Pixel, [x2, y2]: Pixel): boolean {
+  return Math.hypot(x1 - x2, y1 - y2) < CLICK_PX;
+}
+
+/** Puts the cursor on an image, so that the panel shows it; tells whether there is one. */
+function goTo(state: ReviewState, row: number): boolean {
+  const place = row < 0 ? -1 : state.rows.value.indexOf(row);
+  if (place < 0) {
+    return false;
+  }
+  state.moveTo(place);
+  if (matchMedia(NARROW).matches) {
+    state.drawer.value = "info";
+  }
+  return true;
 }
 
 function choose(state: ReviewState, rows: readonly number[]): void {
@@ -163,48 +270,24 @@ function choose(state: ReviewState, rows: readonly number[]): void {
   state.tell({ text: `${rows.length.toLocaleString()} images chosen` });
 }
 
-function draw(canvas: HTMLCanvasElement, state: ReviewState, window: Window, size: Size): void {
-  canvas.width = size.width;
-  canvas.height = size.height;
+interface Drawing {
+  readonly counts: Uint32Array;
+  readonly layers: readonly Layer[];
+  readonly dot: number;
+}
+
+function draw(canvas: HTMLCanvasElement, state: ReviewState, { counts, layers, dot }: Drawing): void {
+  const { width, height } = size.value;
+  canvas.width = width;
+  canvas.height = height;
   const context = canvas.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
-  const style = getComputedStyle(canvas);
-  context.fillStyle = style.backgroundColor;
-  context.fillRect(0, 0, size.width, size.height);
-  const picture = context.getImageData(0, 0, size.width, size.height);
-  const { columns } = state;
-  const [xs, ys] = [columns.column("x").subarray(0, columns.nLoaded), columns.column("y").subarray(0, columns.nLoaded)];
-  const dot = DOTS.find(([most]) => columns.nLoaded <= most)?.[1] ?? 1;
-  paint(picture.data, density(xs, ys, window, size), size, [128, 136, 148], dot);
-  for (const { rows, colour } of layers(state)) {
-    paint(picture.data, density(xs, ys, window, size, rows), size, colour, dot);
+  context.fillStyle = getComputedStyle(canvas).backgroundColor;
+  context.fillRect(0, 0, width, height);
+  const picture = context.getImageData(0, 0, width, height);
+  const [xs, ys] = [state.columns.column("x"), state.columns.column("y")];
+  paint(picture.data, counts, size.value, GRAY, dot);
+  for (const { rows, colour } of layers) {
+    paint(picture.data, density(xs, ys, seen.value, size.value, rows), size.value, colour, dot);
   }
   context.putImageData(picture, 0, 0);
-  ring(context, state, window, style.color);
-}
-
-function layers(state: ReviewState): { rows: Uint32Array; colour: Rgb }[] {
-  const rows = state.rows.value;
-  if (!isByType.value) {
-    return rows.length === state.columns.nLoaded ? [] : [{ rows, colour: BY_TYPE[4] as Rgb }];
-  }
-  const tops = state.columns.column("top");
-  return state.columns.meta.issue_types.map((_, type) => ({
-    rows: rows.filter((row) => tops[row] === type),
-    colour: BY_TYPE[type % BY_TYPE.length] as Rgb,
-  }));
-}
-
-/** Marks the image under the cursor. */
-function ring(context: CanvasRenderingContext2D, state: ReviewState, window: Window, colour: string): void {
-  const row = state.row.value;
-  if (row < 0 || state.columns.at("x", row) === NO_PLACE) {
-    return;
-  }
-  const x = state.columns.at("x", row) * window.scale + window.x;
-  const y = state.columns.at("y", row) * window.scale + window.y;
-  context.strokeStyle = colour;
-  context.lineWidth = 2;
-  context.beginPath();
-  context.arc(x, y, 7, 0, 2 * Math.PI);
-  context.stroke();
 }
