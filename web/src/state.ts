@@ -145,7 +145,7 @@ export class ReviewState {
 
   /** Who decides here: a token's reviewer, else the name that was typed. */
   private ownName(): string {
-    return this.columns.meta.reviewer ?? this.reviewer.value.trim();
+    return this.columns.meta.reviewer ?? this.reviewer.value.normalize("NFC").trim();
   }
 
   /** Shows what the reviewer who has just said their name may see. */

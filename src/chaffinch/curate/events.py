@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,13 +89,18 @@ def now_utc() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def spelled_reviewer(name: str) -> str:
+    """Return a name as decisions bear it: composed letters (NFC), no blanks around; '' stays so."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def check_reviewer(name: str) -> str:
-    """Return the reviewer's name without blanks around it.
+    """Return the reviewer's name as `spelled_reviewer` spells it.
 
     Raises:
         UsageError: If it is empty or cannot be shown.
     """
-    name = name.strip()
+    name = spelled_reviewer(name)
     if not name or not name.isprintable():
         raise UsageError("a decision needs the name of who makes it", hint="--reviewer NAME")
     return name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from chaffinch.curate.answers import ResolveSettings
+from chaffinch.curate.events import spelled_reviewer
 from chaffinch.curate.policy import LEAK_SIDES, LeakSide
 from chaffinch.errors import UsageError, WorkspaceError
 from chaffinch.storage.files import write_json
@@ -28,7 +29,7 @@ def remembered(root: Path) -> ResolveSettings:
     path = root / CHOICES
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return ResolveSettings(value["leak_side"], frozenset(value["adjudicators"]))
+        return ResolveSettings(value["leak_side"], frozenset(map(spelled_reviewer, value["adjudicators"])))
     except FileNotFoundError:
         return ResolveSettings()
     except (ValueError, KeyError, TypeError) as error:
@@ -58,5 +59,5 @@ def chosen(root: Path, *, leak_side: str | None, adjudicators: Sequence[str] | N
         raise UsageError(f"there is no leak side {leak_side!r}", hint=f"take one of {words}")
     before = remembered(root)
     side = before.leak_side if leak_side is None else cast("LeakSide", leak_side)
-    names = frozenset(adjudicators or before.adjudicators) - {""}
+    names = frozenset(map(spelled_reviewer, adjudicators or before.adjudicators)) - {""}
     return ResolveSettings(None if side == AS_POLICY else side, names)

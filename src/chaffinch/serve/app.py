@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from chaffinch.curate.events import Act, Saying
+from chaffinch.curate.events import Act, Saying, spelled_reviewer
 from chaffinch.errors import ChaffinchError, WorkspaceError
 from chaffinch.pipeline.review_columns import PART_ROWS, n_parts, part_bytes
 from chaffinch.serve.board import Board, Item, Saved, Seen
@@ -241,7 +241,7 @@ def _add_news_route(app: FastAPI, board: Board, leases: Leases) -> None:
     @app.get("/api/events", response_class=StreamingResponse, responses={200: {"model": News}})
     async def events(request: Request, reviewer: Name = "") -> StreamingResponse:
         # A browser's EventSource sends no headers: without a token, the address says who reads.
-        viewer = viewer_of(request) or reviewer or None
+        viewer = viewer_of(request) or spelled_reviewer(reviewer)
         news = _news(board, leases, viewer=viewer, is_gone=request.is_disconnected)
         return StreamingResponse(news, media_type="text/event-stream")
 

@@ -273,7 +273,7 @@ class Board:
             UsageError: If a word or label is unknown or contradicts another, there is no such sample, or an
                 event or batch has the id of another.
         """
-        check_reviewer(act.reviewer)
+        act = replace(act, reviewer=check_reviewer(act.reviewer))
         saying = self._checked(saying)
         ids = [item.sample_id for item in items]
         if len(set(ids)) != len(ids) or not ids:
@@ -302,6 +302,7 @@ class Board:
         Raises:
             UsageError: If there is no such batch, or it is somebody else's.
         """
+        act = replace(act, reviewer=check_reviewer(act.reviewer))
 
         def new_events() -> Sequence[Decision]:
             batch = self._batches.get(batch_id, [])

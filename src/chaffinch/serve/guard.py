@@ -19,9 +19,12 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from urllib.parse import unquote
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
+
+from chaffinch.curate.events import spelled_reviewer
 
 COOKIE = "chaffinch_token"
 """Its name goes on with the port that the page was asked at: browsers keep one jar for all ports."""
@@ -66,9 +69,17 @@ class Access:
         return None
 
 
-def viewer_of(request: Request) -> str | None:
-    """Return whose eyes see the answer: a token's reviewer, else who says so; None for everybody's."""
-    return token_reviewer(request) or request.headers.get("x-reviewer") or None
+def viewer_of(request: Request) -> str:
+    """Return whose eyes see the answer: a token's reviewer, else who says so; '' is nobody.
+
+    A header holds ASCII alone, so the name in it is percent-encoded UTF-8; a name without other letters or
+    percent signs is the same as it is.
+    """
+    return token_reviewer(request) or _said_reviewer(request)
+
+
+def _said_reviewer(request: Request) -> str:
+    return spelled_reviewer(unquote(request.headers.get("x-reviewer", "")))
 
 
 def token_reviewer(request: Request) -> str | None:
@@ -142,9 +153,18 @@ def _refusal(request: Request, access: Access) -> Response | None:
         return None
     if request.url.path == "/" and access.owner(request.query_params.get("token", "")) is not None:
         return _with_cookie(request)
-    request.state.reviewer = access.reviewer(request)
-    if request.state.reviewer is None:
+    return _stranger_refusal(request, access)
+
+
+def _stranger_refusal(request: Request, access: Access) -> Response | None:
+    """Note whose token a request carries; refuse one without, and a write that another one decided."""
+    owner = request.state.reviewer = access.reviewer(request)
+    if owner is None:
         return refusal(401, "a reviewer's token is needed", hint="open your link once more")
+    said = _said_reviewer(request)
+    # Tabs share the cookie: what Ana decided in one must not become Bo's, whose link was opened later.
+    if request.method not in ("GET", "HEAD") and said not in ("", owner):
+        return refusal(403, f"the link that was opened last is that of {owner}", hint=f"open that of {said}")
     return None
 
 

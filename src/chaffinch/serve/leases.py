@@ -56,7 +56,7 @@ class Leases:
         Raises:
             UsageError: If the reviewer has no name.
         """
-        check_reviewer(reviewer)
+        reviewer = check_reviewer(reviewer)
         until = self._clock() + LEASE_S
         granted, held = [], []
         with self._lock:

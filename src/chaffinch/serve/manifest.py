@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Response
 
+from chaffinch.curate.events import spelled_reviewer
 from chaffinch.curate.state import SubjectState, Verdict
 from chaffinch.formats.manifest_csv import write_manifest
 from chaffinch.pipeline.resolve import resolve
@@ -31,8 +32,7 @@ def add_manifest_route(app: FastAPI, board: Board) -> None:
     @app.get("/api/manifest.csv", response_class=Response)
     def manifest(request: Request, reviewer: Name = "") -> Response:
         board.look()
-        # A name in the address may have letters that no header can hold.
-        viewer = viewer_of(request) or reviewer or None
+        viewer = viewer_of(request) or spelled_reviewer(reviewer) or None
         said, dataset = board.states(), board.data.generation.dataset
         if _may_see_all(board, said, viewer):
             return _csv(_final(board), f"{dataset}_final_cleaning_manifest.csv")

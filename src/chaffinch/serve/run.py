@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
+from chaffinch.curate.events import check_reviewer
 from chaffinch.curate.gold import remembered_gold
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.resolve_choices import remembered
@@ -63,7 +64,7 @@ def review_server(
         is_framed: Whether a notebook on this machine may show the page in a frame.
 
     Raises:
-        UsageError: If other machines can reach it and no reviewer is named, or a name is none.
+        UsageError: If other machines can reach it and no reviewer is named, or a name is empty or none.
         WorkspaceError: If no scan has ended yet, or the page or the secret of the links cannot be read.
     """
     reached = [name for name in (host, *names) if name not in LOOPBACK]
@@ -74,7 +75,7 @@ def review_server(
         )
     page, board = review_page(), _board(root, is_blind=is_blind)
     port = port or _free_port(host)
-    tokens = tokens_of(root, reviewers)
+    tokens = tokens_of(root, map(_checked, reviewers))
     where = place(host, port, names)
     access = Access(where.hosts, tokens, takes_addresses=host not in LOOPBACK)
     app = create_app(board, page=page, access=access, is_framed=is_framed)
@@ -88,6 +89,14 @@ def review_server(
     )
     links = {reviewer: f"{where.address}?token={token}" for token, reviewer in tokens.items()}
     return ReviewServer(uvicorn.Server(config), where.address, where.plain, links)
+
+
+def _checked(reviewer: str) -> str:
+    try:
+        return check_reviewer(reviewer)
+    except UsageError as error:
+        what = f"--reviewer {reviewer!r} names nobody"
+        raise UsageError(what, hint="is it a variable of the shell that is not set?") from error
 
 
 def _board(root: Path, *, is_blind: bool) -> Board:

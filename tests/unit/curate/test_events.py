@@ -35,3 +35,11 @@ def test_checked__takes_the_action_that_tags_ask_for() -> None:
 def test_check_reviewer__refuses_nobody(name: str) -> None:
     with pytest.raises(UsageError, match="--reviewer NAME"):
         check_reviewer(name)
+
+
+def test_check_reviewer__one_spelling_for_one_person() -> None:
+    assert [check_reviewer(name) for name in ("Saeed ", " Jose\u0301", "Jos\u00e9")] == [
+        "Saeed",
+        "Jos\u00e9",
+        "Jos\u00e9",
+    ]

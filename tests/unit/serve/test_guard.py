@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
+from chaffinch.curate.events import Act, Saying
 from chaffinch.serve.app import create_app
-from chaffinch.serve.board import Board
+from chaffinch.serve.board import Board, Item
 from chaffinch.serve.guard import LOOPBACK, Access
 
 DECISION = {"reviewer": "Ana", "items": [{"sample_id": 0, "version": 0}], "action": "remove"}
@@ -113,3 +114,53 @@ def test_guard__for_other_machines(board: Board, host: str, origin: str, status:
     access = Access(LOOPBACK | {"review.lab.org"}, {"t-ana": "Ana"}, takes_addresses=True)
     own = {"host": host, "origin": origin, "authorization": "Bearer t-ana"}
     assert answer_to_write(client_of(board, access), **own) == status
+
+
+def blind(board: Board) -> Board:
+    """Return the board as `chaffinch review` has it by default; Ana has removed an image."""
+    board.is_blind = True
+    board.decide([Item(0, 0)], Saying(action="remove"), Act(reviewer="Ana"))
+    return board
+
+
+@pytest.mark.parametrize(
+    ("header", "action"),
+    [
+        ({"x-reviewer": "Ana"}, "remove"),
+        ({"x-reviewer": "Bo"}, "none"),
+        ({"x-reviewer": "Zo%C3%AB"}, "none"),
+        ({"x-reviewer": ""}, "none"),
+        ({}, "none"),
+    ],
+)
+def test_viewer__what_others_said_is_shown_to_nobody_before_their_own_word(
+    board: Board, header: dict[str, str], action: str
+) -> None:
+    client = client_of(blind(board), Access(LOOPBACK))
+    assert client.get("/api/samples", headers=header).json()["items"][0]["user_action"] == action
+    detail = client.get("/api/samples/0", headers=header).json()
+    assert [said["reviewer"] for said in detail["verdicts"]] == (["Ana"] if action == "remove" else [])
+    columns = [client.get("/api/columns/0", headers=who).content for who in (header, {"x-reviewer": "Bo"})]
+    assert (columns[0] == columns[1]) == (action == "none")
+
+
+def test_viewer__is_known_by_any_letters(board: Board) -> None:
+    client = client_of(blind(board), Access(LOOPBACK))
+    words = {**DECISION, "items": [{"sample_id": 0, "version": 1}], "action": "keep"}
+    # As typed on a Mac, letters and accents apart, and with a blank behind.
+    decomposed = {"x-reviewer": "Jose%CC%81%20"}
+    assert client.post("/api/decisions", json=words, headers=decomposed).status_code == 200
+    assert list(board.verdicts(0, "Ana"))[1]["reviewer"] == "José"
+    detail = client.get("/api/samples/0", headers={"x-reviewer": "Jos%C3%A9"}).json()
+    assert detail["user_action"] == "keep" and len(detail["verdicts"]) == 2
+
+
+def test_token__a_tab_of_another_reviewer_is_not_saved_as_the_one_whose_link_came_last(board: Board) -> None:
+    client = client_of(board, Access(LOOPBACK, {"t-ana": "Ana", "t-jose": "José"}))
+    cookie_set(client, "t-jose")
+    refused = client.post("/api/decisions", json=DECISION, headers={"x-reviewer": "Ana"})
+    assert refused.status_code == 403 and "José" in refused.json()["error"]
+    assert (
+        client.post("/api/decisions", json=DECISION, headers={"x-reviewer": "Jos%C3%A9"}).status_code == 200
+    )
+    assert client.get("/api/meta", headers={"x-reviewer": "Ana"}).json()["reviewer"] == "José"

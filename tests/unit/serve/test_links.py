@@ -107,3 +107,15 @@ def test_own_number__is_an_address_or_none() -> None:
 def test_review_server__other_machines_need_tokens(ws: Path, options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="reviewers need tokens"):
         review_server(ws, port=0, **options)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\n"])
+def test_review_server__a_reviewer_without_a_name_is_refused(ws: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="names nobody") as caught:
+        review_server(ws, host="127.0.0.1", port=8123, reviewers=["Ana", name])
+    assert "variable" in caught.value.hint
+
+
+def test_review_server__one_person_has_one_link_however_the_name_is_typed(ws: Path) -> None:
+    ready = review_server(ws, host="127.0.0.1", port=8123, reviewers=["Saeed ", "Saeed", "Jose\u0301"])
+    assert list(ready.links) == ["Saeed", "Jos\u00e9"]

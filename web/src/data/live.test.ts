@@ -67,10 +67,19 @@ test("a decision goes out with its event ids, the batch and who made it", async 
   expect(asked.at(-1)?.headers["X-Reviewer"]).toBe("Ada");
 });
 
-test("a name that no header can hold goes with the decision alone", async () => {
-  const source = await opened(200, { saved: [], conflicts: [] });
+test("who asks is always said, whatever letters the name has, and an empty name too", async () => {
+  const source = await opened(200, { items: [], saved: [], conflicts: [] });
+  for (const [name, header] of [
+    ["王", "%E7%8E%8B"],
+    ["José", "Jos%C3%A9"],
+    ["", ""],
+  ] as const) {
+    localStorage.setItem("chaffinch.reviewer", name);
+    await source.details([3]);
+    expect(asked.at(-1)?.headers["X-Reviewer"]).toBe(header);
+  }
   await source.save({ ...act, reviewer: "Ада" });
-  expect(asked.at(-1)?.headers["X-Reviewer"]).toBeUndefined();
+  expect(asked.at(-1)?.headers["X-Reviewer"]).toBe("%D0%90%D0%B4%D0%B0");
   expect(JSON.parse(asked.at(-1)?.body ?? "").reviewer).toBe("Ада");
 });
 

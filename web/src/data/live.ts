@@ -27,19 +27,19 @@ export class LiveSource implements Source {
   private constructor(readonly meta: Meta) {}
 
   static async open(): Promise<LiveSource> {
-    return new LiveSource(await getJson<Meta>("/api/meta"));
+    return new LiveSource((await (await checked(await fetch("/api/meta"))).json()) as Meta);
   }
 
   async load(columns: Columns, onPart: () => void): Promise<void> {
     for (let part = 0; columns.nLoaded < this.meta.n; part++) {
-      const answer = await fetched(`/api/columns/${part}`);
+      const answer = await this.fetched(`/api/columns/${part}`);
       columns.addPart(await answer.arrayBuffer());
       onPart();
     }
   }
 
   async details(sampleIds: readonly number[]): Promise<readonly Detail[]> {
-    const { items } = await getJson<DetailList>(`/api/details?ids=${sampleIds.join(",")}`);
+    const { items } = await this.getJson<DetailList>(`/api/details?ids=${sampleIds.join(",")}`);
     return items;
   }
 
@@ -52,13 +52,13 @@ export class LiveSource implements Source {
   }
 
   async search(text: string): Promise<readonly number[]> {
-    const found = await getJson<SearchOut>(`/api/search?q=${encodeURIComponent(text)}`);
+    const found = await this.getJson<SearchOut>(`/api/search?q=${encodeURIComponent(text)}`);
     return found.sample_ids;
   }
 
   async similar(sampleId: number): Promise<readonly number[] | null> {
     try {
-      const { items } = await getJson<SimilarOut>(`/api/similar/${sampleId}`);
+      const { items } = await this.getJson<SimilarOut>(`/api/similar/${sampleId}`);
       return items.map((near) => near.sample_id);
     } catch (error) {
       if (error instanceof RefusedError) {
@@ -75,11 +75,11 @@ export class LiveSource implements Source {
   }
 
   agreement(): Promise<TeamOut> {
-    return getJson<TeamOut>("/api/agreement");
+    return this.getJson<TeamOut>("/api/agreement");
   }
 
   disputes(): Promise<DisputesOut> {
-    return getJson<DisputesOut>("/api/disputes");
+    return this.getJson<DisputesOut>("/api/disputes");
   }
 
   async save(act: Act): Promise<Saved> {
@@ -87,17 +87,17 @@ export class LiveSource implements Source {
     const { time_utc: _, ...said } = act;
     const items = act.items.map(({ sample_id, version }) => ({ sample_id, version }));
     const event_ids = act.items.map((item) => item.event_id);
-    const decision: DecisionIn = { ...said, items, event_ids };
+    const decision: DecisionIn & { reviewer: string } = { ...said, items, event_ids };
     return saved(await sent("/api/decisions", decision));
   }
 
   async undo(batchId: string, reviewer: string): Promise<Saved> {
-    const wanted: UndoIn = { batch_id: batchId, reviewer };
+    const wanted: UndoIn & { reviewer: string } = { batch_id: batchId, reviewer };
     return saved(await sent("/api/undo", wanted));
   }
 
   async hold(sampleIds: readonly number[]): Promise<void> {
-    const looking: LeaseIn = { sample_ids: sampleIds, reviewer: this.reviewer() };
+    const looking: LeaseIn & { reviewer: string } = { sample_ids: sampleIds, reviewer: this.reviewer() };
     // Kept alive, so that a page that closes can still give back what it held.
     await checked(await sent("/api/leases", looking, true));
   }
@@ -109,30 +109,27 @@ export class LiveSource implements Source {
     return () => events.close();
   }
 
+  private async fetched(path: string): Promise<Response> {
+    return checked(await fetch(path, { headers: asking(this.reviewer()) }));
+  }
+
+  private async getJson<T>(path: string): Promise<T> {
+    return (await (await this.fetched(path)).json()) as T;
+  }
+
+  /** A token's reviewer, else the name that was typed. */
   private reviewer(): string {
-    return reviewerName() || (this.meta.reviewer ?? "");
+    return this.meta.reviewer ?? (remembered("chaffinch.reviewer") ?? "").normalize("NFC").trim();
   }
 }
 
-function reviewerName(): string {
-  return (remembered("chaffinch.reviewer") ?? "").trim();
-}
-
 /** Says who asks: what others said is hidden from a blind reviewer until they have said something themselves. */
-function asking(name = reviewerName()): Record<string, string> {
-  // A header holds Latin letters alone; a name with others goes with each decision, which is JSON.
-  return /^[\x20-\x7e]+$/.test(name) ? { "X-Reviewer": name } : {};
+function asking(name: string): Record<string, string> {
+  // A header holds no letters beyond ASCII.
+  return { "X-Reviewer": encodeURIComponent(name) };
 }
 
-async function fetched(path: string): Promise<Response> {
-  return checked(await fetch(path, { headers: asking() }));
-}
-
-async function getJson<T>(path: string): Promise<T> {
-  return (await (await fetched(path)).json()) as T;
-}
-
-async function sent(path: string, body: { reviewer?: string }, keepalive = false): Promise<Response> {
+async function sent(path: string, body: { reviewer: string }, keepalive = false): Promise<Response> {
   const headers = { "Content-Type": "application/json", ...asking(body.reviewer) };
   return fetch(path, { method: "POST", headers, body: JSON.stringify(body), keepalive });
 }
