@@ -79,6 +79,8 @@ class TeamReport:
     """Cohen's kappa of the actions, for each two reviewers that share subjects."""
     disputes: tuple[Dispute, ...]
     """Subjects that wait for an adjudicator, by key."""
+    n_settled: int
+    """Subjects that people disagree about, on which an adjudicator has spoken."""
 
 
 Answer = tuple[Action, str | None]
@@ -106,12 +108,15 @@ def report_of(
     actions = _ratings(peers, names, _action_code)
     shared = {key: said for key, said in peers.items() if len(said) > 1}
     votes = _Votes(peers, names, gold or {})
+    disputed = {key: said for key, said in peers.items() if len(_answers(said)) > 1}
+    waiting = {key: said for key, said in disputed.items() if not _answers(every[key], but=said)}
     return TeamReport(
         reviewers=tuple(_figures(every, gold or {}, voices=votes.voices(accuracies(actions)))),
         action=krippendorff_alpha(actions),
         tags={tag: _tag_alpha(shared, names, tag) for tag in _tags_given(shared)},
         kappas=dict(_kappas(actions, names)),
-        disputes=tuple(_disputes(peers, every, proposed=votes.proposed())),
+        disputes=tuple(_disputes(waiting, votes.proposed())),
+        n_settled=len(disputed) - len(waiting),
     )
 
 
@@ -216,14 +221,12 @@ def _figures(
         )
 
 
-def _disputes(
-    peers: Mapping[str, Sequence[Verdict]],
-    every: Mapping[str, Sequence[Verdict]],
-    *,
-    proposed: Mapping[str, Answer],
-) -> Iterator[Dispute]:
-    for key, said in peers.items():
-        is_settled = any(verdict.action != "none" for verdict in every[key] if verdict not in said)
-        if len({_answer(v) for v in said if v.action != "none"}) > 1 and not is_settled:
-            action, label = proposed.get(key, (None, None))
-            yield Dispute(key, tuple(said), action, label)
+def _answers(said: Sequence[Verdict], *, but: Sequence[Verdict] = ()) -> set[Answer]:
+    """Return what some verdicts say is to be done, those of `but` left out."""
+    return {_answer(verdict) for verdict in said if verdict.action != "none" and verdict not in but}
+
+
+def _disputes(waiting: Mapping[str, Sequence[Verdict]], proposed: Mapping[str, Answer]) -> Iterator[Dispute]:
+    for key, said in waiting.items():
+        action, label = proposed.get(key, (None, None))
+        yield Dispute(key, tuple(said), action, label)

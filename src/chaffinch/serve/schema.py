@@ -271,6 +271,7 @@ class TeamOut(BaseModel):
     tags: dict[str, EstimateOut]
     reviewers: list[ReviewerOut]
     n_disputes: int
+    n_settled: int = Field(description="Disagreements on which an adjudicator has spoken.")
 
 
 class DisputesOut(BaseModel):

@@ -78,6 +78,7 @@ def _team(board: Board, viewer: str | None) -> TeamOut:
             for figures in report.reviewers
         ],
         n_disputes=len(report.disputes),
+        n_settled=report.n_settled,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from chaffinch.pipeline.resolve_choices import chosen, remember
 
 pytestmark = pytest.mark.slow
 
@@ -52,5 +55,34 @@ def test_disagreement__is_listed_and_gone_through(ana_live: Any, another: Any, p
     bo.page.get_by_test_id("saved").get_by_text("saved", exact=True).wait_for()
     bo.press("t")
     bo.page.get_by_test_id("disputes").click()
-    bo.see(".grid")
-    assert (bo.n_shown(), bo.sample(1)) == (1, sample_id)
+    bo.see(f'.stage[data-sample-id="{sample_id}"]')
+    assert bo.n_shown() == 1
+    verdicts = bo.page.get_by_test_id("verdicts")
+    verdicts.wait_for()
+    assert "Ana: remove" in verdicts.inner_text() and "Bo: keep" in verdicts.inner_text()
+
+
+def test_disagreement__settled_ones_are_counted_and_narrow_windows_do(
+    live: Any, new_page: Any, own_ws: Path
+) -> None:
+    remember(own_ws, chosen(own_ws, leak_side=None, adjudicators=["Cleo"]))
+    address: str = live()
+    for name, action in (("Ana", "remove"), ("Bo", "keep")):
+        said = {"reviewer": name, "items": [{"sample_id": 1, "version": int(name == "Bo")}], "action": action}
+        httpx.post(f"{address}api/decisions", json=said).raise_for_status()
+    page = new_page()
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    page.get_by_test_id("reviewer").fill("Cleo")
+    page.get_by_test_id("reviewer").blur()
+    page.get_by_role("button", name="details").click()
+    page.keyboard.press("t")
+    page.get_by_test_id("disputes").wait_for()
+    page.get_by_role("complementary", name="about this image").wait_for(state="hidden")
+    page.get_by_test_id("disputes").click()
+    page.get_by_test_id("verdicts").wait_for()
+    page.get_by_role("button", name="keep", exact=True).click()
+    page.locator('.stage[data-sample-id="1"][data-action="keep"]').wait_for()
+    page.keyboard.press("t")
+    page.get_by_text("all settled: 1").wait_for()

@@ -81,6 +81,7 @@ def test_report_of__the_adjudicator_ends_a_dispute_and_is_no_measure() -> None:
     said = SAID | {"a/2": [*SAID["a/2"], ("Guy", Saying(action="remove"))]}
     report = team(said, adjudicators={"Guy"})
     assert [d.key for d in report.disputes] == ["a/3"]
+    assert (report.n_settled, team(SAID).n_settled) == (1, 0)
     assert report.action == team(SAID).action and list(report.kappas) == [("Ana", "Bo")]
     guy = report.reviewers[-1]
     assert (guy.reviewer, guy.n_subjects, guy.n_shared) == ("Guy", 1, 1)

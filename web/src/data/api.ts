@@ -247,6 +247,8 @@ export interface TeamOut {
   readonly tags: Readonly<Record<string, EstimateOut>>;
   readonly reviewers: readonly ReviewerOut[];
   readonly n_disputes: number;
+  /** Disagreements on which an adjudicator has spoken. */
+  readonly n_settled: number;
 }
 
 /** A batch to take back. */

@@ -5,6 +5,7 @@ import { saidOf } from "../pairs";
 import type { ReviewState } from "../state";
 import { Boxes, BoxesButton } from "./boxes";
 import { Mark } from "./mark";
+import { Actions, Verdicts } from "./verdicts";
 import { useWhole, Zoom } from "./zoom";
 
 const AROUND = 12;
@@ -34,6 +35,8 @@ export function Single({ state }: { state: ReviewState }) {
         <span class="soft">
           {(cursor + 1).toLocaleString()} of {rows.length.toLocaleString()}
         </span>
+        <Actions state={state} />
+        {detail !== null && <Verdicts detail={detail} />}
         <BoxesButton state={state} detail={detail} />
         <span class="soft">wheel to zoom, drag to move; the place stays for the next image</span>
       </div>

@@ -20,6 +20,10 @@ export function Team({ state }: { state: ReviewState }) {
   const revision = state.decisions.revision.value;
   const isSaved = state.decisions.state.value.kind === "saved";
   useEffect(() => {
+    // The panel is about one image, and lies over the tables where the window is narrow.
+    state.drawer.value = "none";
+  }, [state]);
+  useEffect(() => {
     const look = () =>
       Promise.all([state.source.agreement(), state.source.disputes()]).then(
         ([agreement, disputes]) => {
@@ -44,26 +48,35 @@ export function Team({ state }: { state: ReviewState }) {
   }
   return (
     <div class="sheet">
-      <Disputes state={state} found={disputes} />
+      <Disputes state={state} found={disputes} agreement={agreement} />
       <Estimates agreement={agreement} />
       <Reviewers agreement={agreement} isAdjudicator={disputes.is_adjudicator} />
     </div>
   );
 }
 
-function Disputes({ state, found }: { state: ReviewState; found: DisputesOut }) {
+interface DisputesProps {
+  readonly state: ReviewState;
+  readonly found: DisputesOut;
+  readonly agreement: TeamOut;
+}
+
+function Disputes({ state, found, agreement }: DisputesProps) {
   const { disputes, is_adjudicator } = found;
-  const show = (some: readonly DisputeOut[]) =>
+  const show = (some: readonly DisputeOut[]) => {
     state.showList(
       some.map((dispute) => dispute.sample_id),
-      "reviewers disagree",
+      "disputed",
     );
+    // There what each one says is seen beside the picture.
+    state.view.value = "single";
+  };
   const proposed = disputes.filter((dispute) => dispute.proposed !== null);
   return (
     <section>
       <h2>Disagreements</h2>
       {disputes.length === 0 ? (
-        <p class="soft">nobody disagrees, or no image was seen by two</p>
+        <p class="soft">{noDisputes(agreement)}</p>
       ) : (
         <>
           <button type="button" data-testid="disputes" onClick={() => show(disputes)}>
@@ -114,6 +127,15 @@ function Disputes({ state, found }: { state: ReviewState; found: DisputesOut }) 
       )}
     </section>
   );
+}
+
+/** Why there is no disagreement. */
+function noDisputes({ n_settled, reviewers }: TeamOut): string {
+  if (n_settled > 0) {
+    return `all settled: ${n_settled.toLocaleString()}`;
+  }
+  const isShared = reviewers.some((reviewer) => reviewer.n_shared > 0);
+  return isShared ? "nobody disagrees about what two have seen" : "no image was seen by two yet";
 }
 
 /** Decides as a weighted majority proposes; all of it is taken back together. */
