@@ -1,7 +1,8 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { commands, spelled } from "./keys";
 import { keyTable, storedKeys, storeKeys, withKey } from "./ownkeys";
-import { madeStorage } from "./testing/made";
+import { ReviewState, type Toast } from "./state";
+import { MadeSource, madeColumns, madeStorage } from "./testing/made";
 
 const list = commands(["duplicate_exact", "low_quality_blur", "keep"]);
 const press = (key: string, held: Partial<Record<"shiftKey" | "ctrlKey" | "metaKey" | "altKey", boolean>> = {}) =>
@@ -19,6 +20,25 @@ test("no key does two things", () => {
 test("every command says what it does and has an id of its own", () => {
   expect(list.every((command) => command.says.length > 2)).toBe(true);
   expect(new Set(list.map((command) => command.id)).size).toBe(list.length);
+});
+
+test("no key decides about an image that is not on view", () => {
+  const columns = madeColumns([{}]);
+  const state = new ReviewState(columns, new MadeSource(columns.meta));
+  state.setOrder("name");
+  const deciding = ["keep", "remove", "relabel", "accept", "tag-duplicate_exact"];
+  for (const view of ["batch", "classes", "team", "map"] as const) {
+    state.view.value = view;
+    for (const command of list.filter(({ id }) => deciding.includes(id))) {
+      state.toast.value = null;
+      command.run(state, 1);
+      expect(columns.at("action", 0) + columns.at("tags", 0), `${command.id} in ${view}`).toBe(0);
+      expect((state.toast.value as Toast | null)?.text).toContain("not on view here");
+    }
+  }
+  state.view.value = "single";
+  list.find(({ id }) => id === "keep")?.run(state, 1);
+  expect(columns.at("action", 0)).toBe(1);
 });
 
 test("a press is spelled with what is held; Shift counts for keys that have no capital", () => {

@@ -4,7 +4,7 @@ import { stepBox } from "./boxes";
 import { type Meta, NO_CLASS } from "./data/columns";
 import { keepProposed } from "./groups";
 import { decidePair, type Stays } from "./pairs";
-import { goToWaiting } from "./presence";
+import { goToWaiting, isOnView } from "./presence";
 import type { ReviewState, View } from "./state";
 import { showWholeMap, zoomMap } from "./views/map";
 import { resetZoom, zoomBy } from "./views/zoom";
@@ -43,6 +43,15 @@ const ifThere = (view: View, isThere: (meta: Meta) => boolean) => (state: Review
   }
 };
 
+/** Decides only where the image is seen. */
+const ofSeen = (decide: (state: ReviewState) => void) => (state: ReviewState) => {
+  if (isOnView(state)) {
+    decide(state);
+  } else {
+    state.tell({ text: "not decided: the image is not on view here; back to the grid with Escape" });
+  }
+};
+
 /** What is said of both images in the pair view; elsewhere something else, if anything. */
 const ofPair = (stays: Stays, otherwise: (state: ReviewState) => void = () => undefined) => (state: ReviewState) => {
   if (state.view.value === "pair") {
@@ -55,16 +64,16 @@ const ofPair = (stays: Stays, otherwise: (state: ReviewState) => void = () => un
 /** The commands in the order in which the help lists them, with the keys that they come with. */
 export function commands(tags: readonly string[]): Command[] {
   return [
-    { id: "keep", keys: ["k"], says: "keep", run: ofPair("both", (state) => state.act("keep")) },
-    { id: "remove", keys: ["x"], says: "remove", run: ofPair("right", (state) => state.act("remove")) },
-    { id: "relabel", keys: ["r"], says: "relabel as suggested", run: (state) => state.acceptSuggestion() },
-    { id: "accept", keys: ["Enter"], says: "accept the suggestion", run: accept },
+    { id: "keep", keys: ["k"], says: "keep", run: ofPair("both", ofSeen((state) => state.actOrClear("keep"))) },
+    { id: "remove", keys: ["x"], says: "remove", run: ofPair("right", ofSeen((state) => state.actOrClear("remove"))) },
+    { id: "relabel", keys: ["r"], says: "relabel as suggested", run: ofSeen(relabel) },
+    { id: "accept", keys: ["Enter"], says: "accept the suggestion", run: ofSeen(accept) },
     { id: "undo", keys: ["u", "Ctrl+z", "Meta+z"], says: "take the last act back", run: (state) => state.undo() },
     ...tags.slice(0, 10).map((name, place) => ({
       id: `tag-${name}`,
       keys: [String((place + 1) % 10)],
       says: `tag ${name}`,
-      run: (state: ReviewState) => state.toggleTag(name),
+      run: ofSeen((state) => state.toggleTag(name)),
     })),
     ...move("left", ["ArrowLeft"], "one to the left", () => -1),
     ...move("right", ["ArrowRight"], "one to the right", () => 1),
@@ -126,6 +135,12 @@ function showWhole(state: ReviewState): void {
     showWholeMap();
   } else {
     resetZoom();
+  }
+}
+
+function relabel(state: ReviewState): void {
+  if (!state.clears("relabel")) {
+    state.acceptSuggestion();
   }
 }
 

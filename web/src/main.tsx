@@ -30,7 +30,7 @@ async function start(): Promise<void> {
     }
   });
   state.refresh();
-  state.decisions.count();
+  state.decisions.tallies.count();
   if (source.meta.is_live) {
     followNews(state);
     holdWhatIsLookedAt(state);

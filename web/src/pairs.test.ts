@@ -25,7 +25,7 @@ async function opened(columns: Columns) {
     });
   const state = new ReviewState(columns, source);
   state.setOrder("name");
-  state.decisions.count();
+  state.decisions.tallies.count();
   state.view.value = "pair";
   state.prefetch([0, 1, 2, 3, 4]);
   await settled();
@@ -45,7 +45,7 @@ test.each([
   decidePair(state, stays);
   expect(actions(columns)).toEqual(wanted);
   expect(state.row.value).toBe(3);
-  expect(state.decisions.nDecided.value).toBe(2);
+  expect(state.decisions.tallies.nDecided.value).toBe(2);
   state.undo();
   expect(actions(columns)).toEqual([0, 0, 0, 0, 0]);
 });

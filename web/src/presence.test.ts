@@ -70,5 +70,5 @@ test("images that enough others have done are last in the queue, and not left to
   const state = new ReviewState(columns, new MadeSource(columns.meta));
   state.refresh();
   expect([...state.rows.value]).toEqual([2, 0, 1]);
-  expect(state.decisions.nLeft.value).toBe(2);
+  expect(state.decisions.tallies.nLeft.value).toBe(2);
 });

@@ -18,6 +18,11 @@ const IDLE_MS = 600_000;
 /** Views in which images are gone through one after the other. */
 const SWEEPING: ReadonlySet<View> = new Set<View>(["grid", "single", "pair", "group", "mislabel"]);
 
+/** Whether the image under the cursor is on view, so that a key may decide about it. */
+export function isOnView(state: ReviewState): boolean {
+  return SWEEPING.has(state.view.value);
+}
+
 /** Takes in what others decide and look at, as the reviewer of the moment may see it. */
 export function followNews(state: ReviewState): void {
   effect(() => {

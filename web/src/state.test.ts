@@ -19,7 +19,7 @@ function opened(columns: Columns) {
   const source = new MadeSource(columns.meta);
   const state = new ReviewState(columns, source);
   state.setOrder("name");
-  state.decisions.count();
+  state.decisions.tallies.count();
   return { columns, source, state };
 }
 
@@ -34,7 +34,75 @@ test("a decision goes on to the next image; a batch stays and can be taken back 
   expect(actions(columns)).toEqual([2, 1, 1]);
   state.undo(state.toast.value?.batchId);
   expect(actions(columns)).toEqual([2, 0, 0]);
-  expect(state.decisions.nDecided.value).toBe(1);
+  expect(state.decisions.tallies.nDecided.value).toBe(1);
+});
+
+test("an undo comes back to what it restored, where that is shown", () => {
+  const { state, columns } = opened(madeColumns([{}, {}, {}, {}]));
+  state.moveTo(1);
+  state.act("remove");
+  state.move(1);
+  state.undo();
+  expect(state.cursor.value).toBe(1);
+  state.act("keep");
+  expect(actions(columns)).toEqual([0, 1, 0, 0]);
+  state.decideMany([3, 2], { action: "remove" }, "remove");
+  state.moveTo(0);
+  state.undo();
+  expect(state.cursor.value).toBe(2);
+  state.act("remove");
+  state.setFilter({ actions: new Set([0]) });
+  state.moveTo(1);
+  state.undo();
+  expect(state.cursor.value).toBe(1);
+});
+
+test("a tag leaves cursor and selection where they are, and is counted among what is shown", () => {
+  const { state, columns } = opened(madeColumns([{ tags: 2 }, {}, {}]));
+  state.toggleTag("duplicate_exact");
+  expect(state.cursor.value).toBe(0);
+  expect([...columns.column("tags")]).toEqual([3, 0, 0]);
+  expect(state.decisions.tallies.nTagged.value).toEqual([1, 1, 0]);
+  state.move(1, true);
+  state.toggleTag("low_quality_blur");
+  expect(state.selected.value.size).toBe(2);
+  expect(state.decisions.tallies.nTagged.value).toEqual([1, 2, 0]);
+  state.undo();
+  expect(state.decisions.tallies.nTagged.value).toEqual([1, 1, 0]);
+});
+
+test("the first Ctrl and click takes in what was clicked before", () => {
+  const { state } = opened(madeColumns([{}, {}, {}, {}]));
+  state.moveTo(0);
+  state.toggle(2);
+  state.toggle(3);
+  expect([...state.selected.value]).toEqual([0, 2, 3]);
+  state.moveTo(1);
+  state.toggle(1);
+  expect([...state.selected.value]).toEqual([1]);
+});
+
+test("the action that stands is cleared by saying it again, unless it was said of others too", () => {
+  const { state, columns } = opened(madeColumns([{ action: 1 }, {}, {}, {}]));
+  // What was said before this page is no word of its own: it is said now.
+  state.actOrClear("keep");
+  state.actOrClear("remove");
+  expect(actions(columns)).toEqual([1, 2, 0, 0]);
+  state.moveTo(1);
+  state.actOrClear("keep");
+  state.moveTo(1);
+  state.actOrClear("keep");
+  expect(actions(columns)).toEqual([1, 0, 0, 0]);
+  expect(state.cursor.value).toBe(1);
+  expect(state.toast.value?.text).toBe("undecided again: 1 image");
+  state.decideMany([2, 3], { action: "remove" }, "remove");
+  state.moveTo(2);
+  state.actOrClear("remove");
+  expect(actions(columns)).toEqual([1, 0, 2, 2]);
+  expect(state.toast.value?.text).toContain("of other images too");
+  state.move(1, true);
+  state.actOrClear("remove");
+  expect(actions(columns)).toEqual([1, 0, 0, 0]);
 });
 
 test("the cursor stays on its image when the filter changes", () => {

@@ -4,8 +4,9 @@ import { batch, computed, signal } from "@preact/signals";
 import { Audit } from "./data/audit";
 import { type Action, Columns } from "./data/columns";
 import { Decisions, type Saying } from "./data/decisions";
+import { Details } from "./data/details";
 import { remember, remembered } from "./data/remembered";
-import { chosenRows, type Filter, firstAbove, type GroupIndex, groupIndex, type Order } from "./data/rows";
+import { chosenRows, type Filter, firstAbove, firstPlaceOf, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
 import { nextPlace } from "./presence";
 
@@ -20,7 +21,6 @@ export interface Toast {
 }
 
 const TOAST_MS = 8000;
-const DETAILS_KEPT = 4000;
 
 export class ReviewState {
   readonly filter = signal<Filter>({});
@@ -37,8 +37,6 @@ export class ReviewState {
   readonly isBoxesShown = signal(true);
   /** Object id of the box that is pointed at. */
   readonly box = signal<number | null>(null);
-  /** Details that have come, by sample id; the signal rises when some have. */
-  readonly nDetails = signal(0);
   /** Decided since the page was opened. */
   readonly nDecidedHere = signal(0);
   /** Who else looks at an image now, by sample id. */
@@ -49,8 +47,7 @@ export class ReviewState {
   readonly decisions: Decisions;
   readonly audit: Audit;
   readonly startedAt = Date.now();
-  private readonly details = new Map<number, Detail>();
-  private readonly asked = new Set<number>();
+  readonly details: Details;
   private anchor = 0;
   /** Of the rows shown, and of all rows. */
   private groups: GroupIndex = { members: new Map(), starts: [] };
@@ -70,6 +67,7 @@ export class ReviewState {
       onRefused: (why) => this.tell({ text: `not saved and taken back: ${why}` }),
     });
     this.audit = new Audit(columns);
+    this.details = new Details(columns, source);
     this.seenAs.value = this.ownName();
   }
 
@@ -90,7 +88,7 @@ export class ReviewState {
     }
     batch(() => {
       this.rows.value = rows;
-      this.decisions.countLeft(rows);
+      this.decisions.tallies.countShown(rows);
       this.cursor.value = Math.max(0, rows.indexOf(before));
       this.selected.value = new Set();
     });
@@ -158,8 +156,7 @@ export class ReviewState {
     const seen = new Columns(this.columns.meta);
     await this.source.load(seen, () => undefined);
     this.decisions.showAs(seen);
-    this.details.clear();
-    this.nDetails.value++;
+    this.details.forgetAll();
   }
 
   // ------------------------------------------------------------------------------------------ moving about
@@ -193,6 +190,10 @@ export class ReviewState {
       return;
     }
     const selected = new Set(this.selected.value);
+    if (selected.size === 0 && place !== this.cursor.value && this.row.value >= 0) {
+      // What was clicked before is shown as selected.
+      selected.add(this.row.value);
+    }
     if (!selected.delete(row)) {
       selected.add(row);
     }
@@ -256,7 +257,26 @@ export class ReviewState {
       this.tell({ text: "the others of its group are removed: this one stays" });
       return;
     }
-    this.say({ action, newLabel }, action === "none" ? "cleared" : action);
+    this.say({ action, newLabel }, action);
+  }
+
+  /** Acts, or clears the action where it is the one that this page has said of all that a key acts on. */
+  actOrClear(action: Action): void {
+    if (!this.clears(action)) {
+      this.act(action);
+    }
+  }
+
+  /** Clears an action that stands by this page's word; says so, and tells whether there was anything to say. */
+  clears(action: Action): boolean {
+    const rows = this.targets();
+    const cleared = this.decisions.clear(rows, action);
+    if (cleared === "cleared") {
+      this.tell({ text: `undecided again: ${images(rows.length)}` });
+    } else if (cleared === "together") {
+      this.tell({ text: `${action} was said of other images too: give another action, or take all back with undo` });
+    }
+    return cleared !== "not said here";
   }
 
   /** Where a group is looked at as one, its last image cannot be removed; elsewhere each is judged by itself. */
@@ -302,6 +322,10 @@ export class ReviewState {
     batch(() => {
       this.decisions.decide(rows, { ...saying, how });
       this.nDecidedHere.value++;
+      // A tag may be one of several, or come before an action: it leaves all where it is.
+      if (saying.action === undefined) {
+        return;
+      }
       this.selected.value = new Set();
       if (this.autoAdvance.value) {
         this.moveTo(nextPlace(this));
@@ -314,14 +338,21 @@ export class ReviewState {
     batch(() => {
       const batchId = this.decisions.decide(rows, saying, link);
       this.nDecidedHere.value += rows.length;
-      this.selected.value = new Set();
+      if (saying.action !== undefined) {
+        this.selected.value = new Set();
+      }
       this.tell({ text: `${words}: ${images(rows.length)}`, batchId });
     });
   }
 
   undo(batchId?: string): void {
-    const n = this.decisions.undo(batchId);
-    this.tell({ text: n === 0 ? "nothing to take back" : `taken back: ${images(n)}` });
+    const restored = this.decisions.undo(batchId);
+    // Back to the first of them, so that a correction hits what it is meant for.
+    const place = firstPlaceOf(this.rows.value, restored);
+    if (place >= 0) {
+      this.moveTo(place);
+    }
+    this.tell({ text: restored.length === 0 ? "nothing to take back" : `taken back: ${images(restored.length)}` });
   }
 
   tell(toast: Toast): void {
@@ -337,58 +368,24 @@ export class ReviewState {
     this.tell({ text: `not saved: somebody else decided about ${n} of these images meanwhile; look again` });
   }
 
-  // ---------------------------------------------------------------------------------------------- details
-
   /** The details of a row where they have come, else null; asks for those that have not. */
   detail(row: number): Detail | null {
-    void this.nDetails.value;
-    const sampleId = this.columns.at("sample_id", row);
-    const found = this.details.get(sampleId);
-    if (found === undefined && row >= 0) {
-      void this.fetchDetails([sampleId]);
-    }
-    return found ?? null;
+    return this.details.of(row);
   }
 
   /** The details of a row where they have come. */
   knownDetail(row: number): Detail | null {
-    return this.details.get(this.columns.at("sample_id", row)) ?? null;
+    return this.details.known(row);
   }
 
   /** Brings the details of rows that will be looked at next. */
   prefetch(rows: Iterable<number>): void {
-    void this.fetchDetails([...rows].map((row) => this.columns.at("sample_id", row)));
-  }
-
-  private async fetchDetails(sampleIds: readonly number[]): Promise<void> {
-    const missing = sampleIds.filter((id) => !this.details.has(id) && !this.asked.has(id));
-    if (missing.length === 0) {
-      return;
-    }
-    for (const id of missing) {
-      this.asked.add(id);
-    }
-    try {
-      for (const detail of await this.source.details(missing)) {
-        this.details.set(detail.sample_id, detail);
-      }
-    } finally {
-      for (const id of missing) {
-        this.asked.delete(id);
-      }
-    }
-    while (this.details.size > DETAILS_KEPT) {
-      this.details.delete(this.details.keys().next().value as number);
-    }
-    this.nDetails.value++;
+    this.details.prefetch(rows);
   }
 
   /** Forgets the details of images that somebody decided about, so that verdicts are shown anew. */
   forget(items: readonly Change[]): void {
-    for (const item of items) {
-      this.details.delete(item.sample_id);
-    }
-    this.nDetails.value++;
+    this.details.forget(items);
   }
 }
 

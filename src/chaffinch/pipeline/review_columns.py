@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chaffinch.curate.labels import Labels
 from chaffinch.storage.findings import MAP
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.taxonomy import ISSUE_TYPES
@@ -44,9 +45,10 @@ COLUMNS: Mapping[str, str] = {
     "tags": "uint32",
     "n_reviewers": "uint8",
     "turn": "uint8",
+    "new_label": "uint16",
     "version": "uint32",
 }
-"""Name and type of each column."""
+"""Name and type of each column; `new_label` is the code of a class plus 1, so that 0 is none."""
 
 ISSUE_NAMES = tuple(ISSUE_TYPES)
 """The place of a type is its bit in the columns `issues` and `box_issues`."""
@@ -77,7 +79,7 @@ class ReviewColumns:
     values: dict[str, np.ndarray]
     """Shape (N,) each; all of `COLUMNS` but those of decisions."""
     classes: list[str]
-    """Labels, given or suggested; the place of a label is its code."""
+    """Labels, given or suggested, then the other classes; the place of a label is its code."""
     splits: list[str]
     """Names; the place is the code."""
     sources: list[str]
@@ -97,6 +99,7 @@ def review_columns(folder: WorkspaceFolder, generation: Generation) -> ReviewCol
         _samples(folder, generation), _issue_rows(folder, generation), n_samples=generation.n_samples
     )
     ids = columns.values["sample_id"]
+    columns.classes.extend(_unused_classes(folder, generation, columns.classes))
     columns.values["x"], columns.values["y"] = (axis[ids] for axis in _places(folder, generation))
     return columns
 
@@ -135,6 +138,20 @@ def folded_columns(
     values["priority"] = priority(values, np.maximum(issues.confidence, issues.box_confidence)[ids])
     values["x"], values["y"] = (np.full(len(ids), NO_PLACE, dtype=np.uint16) for _ in range(2))
     return ReviewColumns(values, list(known), split_names, issues.sources, issue_names)
+
+
+def _unused_classes(folder: WorkspaceFolder, generation: Generation, used: Sequence[str]) -> list[str]:
+    """Return the classes that no image is given or suggested, as the given labels are spelled."""
+    labels = Labels.of(folder, generation)
+    names = folder.read(generation, "classes").column("class_id").to_pylist()
+    spelled = dict.fromkeys(text for name in names if (text := labels.spelled(name)) is not None)
+    # A code is 16 bits, of which the last stands for none.
+    return [text for text in spelled if text not in set(used)][: NO_CLASS - 1 - len(used)]
+
+
+def label_code(classes: Mapping[str, int], label: str | None) -> int:
+    """Return a label as the column `new_label` holds it; 0 where it is no class that the page knows."""
+    return 0 if label is None else classes.get(label, -1) + 1
 
 
 def _places(folder: WorkspaceFolder, generation: Generation) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,13 @@ from chaffinch.curate.exported import MANIFEST
 from chaffinch.curate.sharing import Turn
 from chaffinch.formats.manifest_csv import NOTHING_DECIDED, as_decision
 from chaffinch.identity import path_from_text
-from chaffinch.pipeline.review_columns import ISSUE_NAMES, ISSUE_ROWS, SAMPLE_ROWS, folded_columns
+from chaffinch.pipeline.review_columns import (
+    ISSUE_NAMES,
+    ISSUE_ROWS,
+    SAMPLE_ROWS,
+    folded_columns,
+    label_code,
+)
 from chaffinch.pipeline.review_data import REVIEW_ACTIONS, dataset_meta
 from chaffinch.records import ExportedIssue, Measurement
 from chaffinch.settings import MAX_PIXELS, MeasureSettings, ScanSettings
@@ -113,11 +119,14 @@ class ManifestReview:
         decisions = [as_decision(row.texts) for row in self._rows.values()]
         codes = [REVIEW_ACTIONS.index(d.action) if d.action in REVIEW_ACTIONS else 0 for d in decisions]
         bits = [sum(1 << bit for bit, tag in enumerate(TAGS) if tag in d.tags) for d in decisions]
+        known = {name: code for code, name in enumerate(self.columns.classes)}
+        labels = [label_code(known, d.new_label or None) for d in decisions]
         turns = [Turn.YOURS if d == NOTHING_DECIDED else Turn.OTHERS for d in decisions]
         return {
             "action": np.array(codes, dtype=np.uint8),
             "turn": np.array(turns, dtype=np.uint8),
             "tags": np.array(bits, dtype=np.uint32),
+            "new_label": np.array(labels, dtype=np.uint16),
         }
 
     def meta(

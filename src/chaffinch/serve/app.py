@@ -260,6 +260,7 @@ def _change(seen: Seen) -> Change:
         action=seen.action,
         tags=list(seen.tags),
         n_reviewers=seen.n_reviewers,
+        new_label=seen.new_label,
         turn=seen.turn,
     )
 

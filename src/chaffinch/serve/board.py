@@ -31,7 +31,7 @@ from chaffinch.curate.sharing import (
 )
 from chaffinch.curate.state import NOTHING, SubjectState, Verdict, state_of, void_batches
 from chaffinch.errors import StaleLogError, UsageError
-from chaffinch.pipeline.review_columns import COLUMNS
+from chaffinch.pipeline.review_columns import COLUMNS, label_code
 from chaffinch.pipeline.review_data import REVIEW_ACTIONS, ReviewData, Subject
 from chaffinch.records import PERSON, Decision, LoggedDecision
 from chaffinch.storage.decisions import DecisionLog
@@ -46,7 +46,7 @@ LOOK_WAIT_S = 0.25
 LOOK_MOST = 10_000
 """Events that a reader reads before they are answered, some 0.2 s; of more they see what was before."""
 
-SAID_COLUMNS = ("action", "tags", "n_reviewers", "turn", "version")
+SAID_COLUMNS = ("action", "tags", "n_reviewers", "turn", "new_label", "version")
 """Columns of the page that hold what people said."""
 
 
@@ -124,6 +124,7 @@ class Board:
         self._batches: dict[str, list[Decision]] = defaultdict(list)
         self._undone_by: dict[str, list[str]] = defaultdict(list)
         self._labels = Labels.of(data.folder, data.generation)
+        self._classes = {name: code for code, name in enumerate(data.columns.classes)}
 
     @property
     def seq(self) -> int:
@@ -256,10 +257,16 @@ class Board:
             spoken = np.fromiter(self._entries, np.int64, len(self._entries))
         places = np.flatnonzero(np.isin(ids, spoken))
         if len(places):
-            said = [_coded(self.seen(sample_id, viewer)) for sample_id in ids[places].tolist()]
+            said = [self._coded(self.seen(sample_id, viewer)) for sample_id in ids[places].tolist()]
             for name, values in zip(SAID_COLUMNS, zip(*said, strict=True), strict=True):
                 columns[name][places] = values
         return {"priority": self._priority[rows], **columns}
+
+    def _coded(self, seen: Seen) -> tuple[int, ...]:
+        """Return the values of `SAID_COLUMNS`."""
+        action, tags = REVIEW_ACTIONS.index(seen.action), sum(_TAG_BITS[tag] for tag in seen.tags)
+        label = label_code(self._classes, seen.new_label)
+        return action, tags, min(seen.n_reviewers, 255), seen.turn, label, seen.version
 
     def decide(self, items: Sequence[Item], saying: Saying, act: Act) -> Saved:
         """Append one decision about some samples, all of it or nothing; the same once more is passed over.
@@ -379,12 +386,6 @@ class Board:
 
 
 _TAG_BITS = {name: 1 << place for place, name in enumerate(TAGS)}
-
-
-def _coded(seen: Seen) -> tuple[int, ...]:
-    """Return the values of `SAID_COLUMNS`."""
-    tags = sum(_TAG_BITS[tag] for tag in seen.tags)
-    return REVIEW_ACTIONS.index(seen.action), tags, min(seen.n_reviewers, 255), seen.turn, seen.version
 
 
 def _words(event: Decision) -> tuple[object, ...]:

@@ -72,6 +72,7 @@ class Change(BaseModel):
     action: Action
     tags: list[str]
     n_reviewers: int
+    new_label: str | None
     turn: int = Field(description="What the sample wants of this reviewer; `curate.sharing.Turn`.")
 
 

@@ -88,29 +88,84 @@ def test_decisions__by_keys_with_the_next_image_coming(ana: Any) -> None:
     ana.at(3)
     ana.says(samples[0], "keep")
     ana.says(samples[1], "remove")
-    ana.press("1", "0")
-    ana.at(5)
-    pressed = '.info button[aria-pressed="true"]'
-    for back, tag in (("ArrowLeft", "train_test_leak"), ("ArrowLeft", "mislabel_confirmed")):
-        ana.press(back)
-        ana.page.locator(pressed, has_text=tag).wait_for()
     ana.press("1")
+    ana.at(3)
+    ana.press("ArrowRight", "0")
+    ana.at(4)
+    pressed = '.info button[aria-pressed="true"]'
+    ana.page.locator(pressed, has_text="train_test_leak").wait_for()
     ana.press("ArrowLeft")
+    ana.page.locator(pressed, has_text="mislabel_confirmed").wait_for()
+    ana.press("1")
     ana.page.locator(pressed).wait_for(state="detached")
     ana.page.get_by_text("3 decided").wait_for()
     ana.press("u", "Control+z")
     ana.page.get_by_text("3 decided").wait_for()
     ana.press("u")
     ana.page.get_by_text("2 decided").wait_for()
+    ana.at(3)
     ana.press("End", "b")
     ana.until("document.querySelector('.tile.cursor')?.dataset.action === 'none'")
     ana.page.get_by_test_id("saved").get_by_text("saved", exact=True).wait_for()
 
 
+def test_undo__comes_back_so_that_a_correction_hits(ana: Any) -> None:
+    first, second = ana.sample(1), ana.sample(2)
+    ana.press("x")
+    ana.at(2)
+    ana.press("u")
+    ana.at(1)
+    ana.press("k")
+    ana.says(first, "keep")
+    ana.says(second, "none")
+    ana.press("ArrowLeft", "k")
+    ana.toast("undecided again: 1 image")
+    ana.says(first, "none")
+    ana.at(1)
+    ana.press("x", "ArrowLeft")
+    ana.page.locator(".info").get_by_role("button", name="remove", exact=True).first.click()
+    ana.says(first, "none")
+    ana.page.get_by_test_id("saved").get_by_text("saved", exact=True).wait_for()
+
+
+def test_tags__are_on_the_tile_and_at_the_left(ana: Any) -> None:
+    first, n = ana.sample(1), ana.n_shown()
+    facet = ana.page.get_by_role("navigation", name="filter").locator("fieldset", has_text="Tag")
+    assert facet.count() == 0
+    ana.press("2", "7")
+    tags = ana.page.locator(f'.tile[data-sample-id="{first}"] .tags span')
+    ana.until("document.querySelectorAll('.tile.cursor .tags span').length === 2")
+    assert tags.all_inner_texts() == ["mislabel uncertain", "low quality blur"]
+    ana.at(1)
+    ana.press("x")
+    ana.says(first, "remove")
+    facet.locator("label", has_text="low quality blur").click()
+    assert ana.n_shown() == 1 and ana.sample(1) == first
+    facet.locator("label", has_text="low quality blur").click()
+    assert ana.n_shown() == n
+
+
+def test_selection__control_takes_in_what_was_clicked_before(ana: Any) -> None:
+    three = [ana.sample(place) for place in (1, 3, 4)]
+    ana.page.locator(f'[data-sample-id="{three[0]}"]').click()
+    for sample_id in three[1:]:
+        ana.page.locator(f'[data-sample-id="{sample_id}"]').click(modifiers=["Control"])
+    ana.page.get_by_text("3 selected").wait_for()
+    assert selected(ana) == set(three)
+
+
+@pytest.mark.parametrize("view", ["batch", "classes"])
+def test_keys__decide_nothing_that_is_not_on_view(ana: Any, view: str) -> None:
+    ana.page.get_by_role("navigation", name="views").get_by_role("button", name=view).click()
+    ana.page.locator("body").click(position={"x": 2, "y": 2})
+    ana.press("x")
+    ana.toast("the image is not on view here")
+    ana.press("1", "k")
+    ana.page.get_by_text("0 decided").wait_for()
+
+
 def test_tags__each_digit_is_one(ana: Any) -> None:
-    ana.press("?")
-    ana.page.get_by_label("go on by itself").uncheck()
-    ana.press("Escape", *"1234567890")
+    ana.press(*"1234567890")
     ana.at(1)
     pressed = ".info button[aria-pressed=true]"
     tags = [

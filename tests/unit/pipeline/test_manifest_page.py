@@ -126,6 +126,7 @@ def test_page__shows_what_was_decided_before(pictures: Path) -> None:
     assert column(data, "action") == [2, 0]
     assert column(data, "tags") == [1 << 11 | 1 << 6, 0]
     assert column(data, "turn") == [2, 0]
+    assert column(data, "new_label") == [0, 0]
     (verdict,) = data["details"][0]["verdicts"]
     assert (verdict["reviewer"], verdict["action"], verdict["note"]) == ("Ana", "remove", "soft")
     assert data["details"][1]["verdicts"] == []

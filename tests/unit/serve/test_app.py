@@ -105,6 +105,7 @@ def test_decisions__saved_conflict_undo(client: TestClient, ws: Path) -> None:
     assert answer.status_code == 200 and answer.json()["conflicts"] == []
     assert answer.json()["saved"][0] == {
         "sample_id": 0, "version": 1, "action": "remove", "tags": [], "n_reviewers": 1, "turn": 3,
+        "new_label": None,
     }  # fmt: skip
     stale = client.post("/api/decisions", json={**DECISION, "action": "keep"})
     assert stale.status_code == 409 and stale.json()["saved"] == []

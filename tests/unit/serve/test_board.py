@@ -201,6 +201,15 @@ def test_columns__as_a_viewer_may_see_them(ws: Path) -> None:
     assert board.columns("Ana", slice(3, 9))["version"].tolist() == [0, 0, 0]
 
 
+def test_columns__what_is_relabelled_says_to_which_class(board: Board) -> None:
+    board.decide([Item(0, 0)], Saying(action="relabel", new_label="dog"), Act(reviewer="Ana"))
+    assert board.data.columns.classes == ["cat", "dog"]
+    assert board.columns("Ana", slice(None))["new_label"].tolist() == [2, 0, 0, 0, 0, 0]
+    assert board.seen(0, "Ana").new_label == "dog"
+    board.decide([Item(0, 1)], KEEP, Act(reviewer="Ana"))
+    assert board.columns("Ana", slice(None))["new_label"].tolist() == [0] * 6
+
+
 def test_seen__whose_turn_it_is(ws: Path) -> None:
     alone, twice = (Board(ReviewData(ws), open_log(ws), sharing=Sharing(share, 2)) for share in (0.0, 1.0))
     twice.decide([Item(2, 0)], KEEP, Act(reviewer="Ana"))

@@ -20,6 +20,7 @@ export interface Change {
   readonly action: "none" | "keep" | "remove" | "relabel";
   readonly tags: readonly string[];
   readonly n_reviewers: number;
+  readonly new_label: string | null;
   /** What the sample wants of this reviewer; `curate.sharing.Turn`. */
   readonly turn: number;
 }

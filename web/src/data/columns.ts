@@ -25,8 +25,10 @@ export class Columns {
   /** Rows that are here: parts come in order. */
   nLoaded = 0;
   private readonly values = new Map<string, Values>();
+  private readonly classCodes: ReadonlyMap<string, number>;
 
   constructor(readonly meta: Meta) {
+    this.classCodes = new Map(meta.classes.map((name, code) => [name, code]));
     for (const { name, dtype } of meta.columns) {
       this.values.set(name, empty(dtype, meta.n));
     }
@@ -65,6 +67,16 @@ export class Columns {
 
   set(name: string, row: number, value: number): void {
     this.column(name)[row] = value;
+  }
+
+  /** The class that a row is relabelled to; undefined where it is not, or to none of the dataset's. */
+  newLabel(row: number): string | undefined {
+    return this.meta.classes[this.at("new_label", row) - 1];
+  }
+
+  /** A class as the column `new_label` holds it. */
+  labelCode(name: string | null): number {
+    return (this.classCodes.get(name ?? "") ?? -1) + 1;
   }
 
   /** The row of a sample; -1 where it is not here. Sample ids rise with the rows. */

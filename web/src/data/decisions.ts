@@ -8,6 +8,7 @@
 import { batch, signal } from "@preact/signals";
 import { type Action, type Columns, TURN } from "./columns";
 import { type Act, type Change, RefusedError, type Saved, type Source } from "./source";
+import { type Said, Tallies } from "./tallies";
 
 export interface Saying {
   readonly action?: Action;
@@ -20,11 +21,12 @@ export interface Saying {
 
 /** What was said of a row before this page's acts, and those acts. */
 interface History {
-  readonly action: number;
-  readonly tags: number;
-  readonly turn: number;
+  readonly said: Said;
   readonly acts: Act[];
 }
+
+/** What became of an action that was to be cleared; `together`: its act names other images too. */
+export type Cleared = "cleared" | "together" | "not said here";
 
 export type SaveState =
   | { readonly kind: "saved"; readonly n: number }
@@ -38,8 +40,6 @@ export interface Listener {
   onRefused(why: string): void;
 }
 
-type Said = [action: number, tags: number, turn: number];
-
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
@@ -47,11 +47,7 @@ export class Decisions {
   readonly state = signal<SaveState>({ kind: "saved", n: 0 });
   /** Rises with every change of the columns, so that what shows them is drawn again. */
   readonly revision = signal(0);
-  /** Rows about which something is said; every change keeps the count. */
-  readonly nDecided = signal(0);
-  /** Rows shown that wait for this reviewer; every change keeps the count. */
-  readonly nLeft = signal(0);
-  private isShown = new Uint8Array();
+  readonly tallies: Tallies;
   /** Acts of this page that can be taken back, oldest first; acts of one link are taken back together. */
   private readonly done: { readonly act: Act; readonly link: string }[] = [];
   private readonly histories = new Map<number, History>();
@@ -65,7 +61,9 @@ export class Decisions {
     private readonly columns: Columns,
     private readonly source: Source,
     private readonly listener: Listener,
-  ) {}
+  ) {
+    this.tallies = new Tallies(columns);
+  }
 
   /** Decides about some rows; returns the link by which it can be taken back, together with acts of the same. */
   decide(rows: readonly number[], saying: Saying, link?: string): string {
@@ -99,19 +97,45 @@ export class Decisions {
     return done.link;
   }
 
-  /** Takes back the newest act, or those of a link; returns the number of images, 0 where there is none. */
-  undo(link = this.done.at(-1)?.link): number {
-    let n = 0;
+  /** Takes back the newest act, or those of a link; returns the rows, none where there is none. */
+  undo(link = this.done.at(-1)?.link): number[] {
+    return this.takeBackAll(this.done.filter((done) => done.link === link).map((done) => done.act));
+  }
+
+  /** Takes back what this page's acts say of the action of some rows, if the newest of them say this one. */
+  clear(rows: readonly number[], action: Action): Cleared {
+    const own = rows.map((row) => (this.histories.get(row)?.acts ?? []).filter((act) => act.action !== "none"));
+    const newest = new Set(own.map((acts) => acts.at(-1)));
+    if (rows.length === 0 || [...newest].some((act) => act?.action !== action)) {
+      return "not said here";
+    }
+    const ids = new Set(rows.map((row) => this.columns.at("sample_id", row)));
+    const within = new Set(
+      [...new Set(own.flat())].filter((act) => act.items.every(({ sample_id }) => ids.has(sample_id))),
+    );
+    if (![...newest].every((act) => act !== undefined && within.has(act))) {
+      return "together";
+    }
+    this.takeBackAll([...within]);
+    return "cleared";
+  }
+
+  /** Takes back some acts, the newest first; returns their rows. */
+  private takeBackAll(acts: readonly Act[]): number[] {
+    const taken = new Set(acts);
+    const rows: number[] = [];
     for (let place = this.done.length - 1; place >= 0; place--) {
-      const done = this.done[place];
-      if (done !== undefined && done.link === link) {
+      const act = this.done[place]?.act;
+      if (act !== undefined && taken.has(act)) {
         this.done.splice(place, 1);
-        this.drop(done.act, 1);
-        this.enqueue(() => this.takeBack(done.act));
-        n += done.act.items.length;
+        this.drop(act, 1);
+        this.enqueue(() => this.takeBack(act));
+        for (const { sample_id } of act.items) {
+          rows.push(this.columns.row(sample_id));
+        }
       }
     }
-    return n;
+    return rows;
   }
 
   /** Takes in what others decided; what this page has said since is not overwritten by older news. */
@@ -130,7 +154,7 @@ export class Decisions {
 
   /** Shows what another reviewer may see, but of rows about which this page has said something since. */
   showAs(seen: Columns): void {
-    for (const name of ["action", "tags", "n_reviewers", "turn", "version"]) {
+    for (const name of ["action", "tags", "n_reviewers", "turn", "new_label", "version"]) {
       const from = seen.column(name);
       const to = this.columns.column(name);
       for (let row = 0; row < seen.nLoaded; row++) {
@@ -139,31 +163,8 @@ export class Decisions {
         }
       }
     }
-    this.count();
+    this.tallies.count();
     this.revision.value++;
-  }
-
-  /** Counts what is decided; once after loading, then each change keeps the count. */
-  count(): void {
-    const actions = this.columns.column("action");
-    const tags = this.columns.column("tags");
-    let n = 0;
-    for (let row = 0; row < this.columns.nLoaded; row++) {
-      n += actions[row] !== 0 || tags[row] !== 0 ? 1 : 0;
-    }
-    this.nDecided.value = n;
-  }
-
-  /** Counts what waits for this reviewer among the rows that are shown now. */
-  countLeft(rows: Uint32Array): void {
-    this.isShown = new Uint8Array(this.columns.nLoaded);
-    const turns = this.columns.column("turn");
-    let n = 0;
-    for (const row of rows) {
-      this.isShown[row] = 1;
-      n += Number((turns[row] as number) <= TURN.shared);
-    }
-    this.nLeft.value = n;
   }
 
   /** Whether a row waits for this reviewer. */
@@ -176,8 +177,7 @@ export class Decisions {
   private history(row: number): History {
     let history = this.histories.get(row);
     if (history === undefined) {
-      const [action, tags, turn] = ["action", "tags", "turn"].map((name) => this.columns.at(name, row)) as Said;
-      history = { action, tags, turn, acts: [] };
+      history = { said: saidOf(this.columns, row), acts: [] };
       this.histories.set(row, history);
     }
     return history;
@@ -186,23 +186,16 @@ export class Decisions {
   /** Shows of a row what its acts say in turn. */
   private redraw(row: number): void {
     const history = this.history(row);
-    let said = { action: history.action, tags: history.tags };
+    let said = history.said;
     for (const act of history.acts) {
-      said = after(this.columns, said, act);
+      said = after(this.columns, row, said, act);
     }
-    this.put(row, said.action, said.tags, history.acts.length > 0 ? TURN.spoken : history.turn);
+    this.put(row, said);
   }
 
-  private put(row: number, action: number, tags: number, turn: number): void {
-    const wasDecided = this.columns.at("action", row) !== 0 || this.columns.at("tags", row) !== 0;
-    const waited = this.waits(row);
-    this.columns.set("action", row, action);
-    this.columns.set("tags", row, tags);
-    this.columns.set("turn", row, turn);
-    if (this.isShown[row] === 1) {
-      this.nLeft.value += Number(this.waits(row)) - Number(waited);
-    }
-    this.nDecided.value += Number(action !== 0 || tags !== 0) - Number(wasDecided);
+  private put(row: number, said: Said): void {
+    this.tallies.changed(row, saidOf(this.columns, row), said);
+    putSaid(this.columns, row, said);
   }
 
   /** Shows the rows of an act as if it had never been; the version counts on for an undo, back for a refusal. */
@@ -232,12 +225,12 @@ export class Decisions {
         const row = this.columns.row(item.sample_id);
         if (row >= 0) {
           this.histories.delete(row);
-          this.put(
-            row,
-            this.columns.meta.actions.indexOf(item.action),
-            tagBits(this.columns, item.tags),
-            item.turn,
-          );
+          this.put(row, {
+            action: this.columns.meta.actions.indexOf(item.action),
+            tags: tagBits(this.columns, item.tags),
+            turn: item.turn,
+            newLabel: this.columns.labelCode(item.new_label),
+          });
           this.columns.set("version", row, item.version);
           this.columns.set("n_reviewers", row, Math.min(255, item.n_reviewers));
         }
@@ -344,11 +337,28 @@ export function tagBits(columns: Columns, names: readonly string[]): number {
 }
 
 /** What is said of a row after an act. */
-export function after(columns: Columns, said: { action: number; tags: number }, act: Act) {
-  return {
-    action: act.action === "none" ? said.action : columns.meta.actions.indexOf(act.action),
-    tags: ((said.tags & ~tagBits(columns, act.tags_removed)) | tagBits(columns, act.tags_added)) >>> 0,
-  };
+export function after(columns: Columns, row: number, said: Said, act: Act): Said {
+  const tags = ((said.tags & ~tagBits(columns, act.tags_removed)) | tagBits(columns, act.tags_added)) >>> 0;
+  if (act.action === "none") {
+    return { ...said, tags, turn: TURN.spoken };
+  }
+  // Without a label it is relabelled as suggested.
+  const label = act.new_label ?? columns.meta.classes[columns.at("suggested", row)] ?? null;
+  const newLabel = act.action === "relabel" ? columns.labelCode(label) : 0;
+  return { action: columns.meta.actions.indexOf(act.action), tags, turn: TURN.spoken, newLabel };
+}
+
+export function putSaid(columns: Columns, row: number, said: Said): void {
+  columns.set("action", row, said.action);
+  columns.set("tags", row, said.tags);
+  columns.set("turn", row, said.turn);
+  columns.set("new_label", row, said.newLabel);
+}
+
+/** What the columns say of a row. */
+export function saidOf(columns: Columns, row: number): Said {
+  const at = (name: string) => columns.at(name, row);
+  return { action: at("action"), tags: at("tags"), turn: at("turn"), newLabel: at("new_label") };
 }
 
 /** A new id of 32 hexadecimal digits. */

@@ -3,8 +3,8 @@
 
 import { signal } from "@preact/signals";
 import type { DisputesOut } from "./api";
-import { type Columns, type Meta, TURN } from "./columns";
-import { after, newId } from "./decisions";
+import type { Columns, Meta } from "./columns";
+import { after, newId, putSaid, saidOf } from "./decisions";
 import { Overflow } from "./overflow";
 import type { Act, Detail, Saved, Source } from "./source";
 
@@ -224,11 +224,8 @@ function replay(columns: Columns, act: Act): void {
   for (const { sample_id } of act.items) {
     const row = columns.row(sample_id);
     if (row >= 0) {
-      const said = after(columns, { action: columns.at("action", row), tags: columns.at("tags", row) }, act);
-      columns.set("action", row, said.action);
-      columns.set("tags", row, said.tags);
+      putSaid(columns, row, after(columns, row, saidOf(columns, row), act));
       columns.set("version", row, columns.at("version", row) + 1);
-      columns.set("turn", row, TURN.spoken);
     }
   }
 }

@@ -132,6 +132,15 @@ export function firstAbove(numbers: readonly number[], limit: number): number | 
   return numbers[low];
 }
 
+/** The place of the first of some rows among those shown; -1 where none of them is. */
+export function firstPlaceOf(shown: Uint32Array, rows: readonly number[]): number {
+  if (rows.length === 1) {
+    return shown.indexOf(rows[0] as number);
+  }
+  const wanted = new Set(rows);
+  return wanted.size === 0 ? -1 : shown.findIndex((row) => wanted.has(row));
+}
+
 /** Tells whether the reviewer has said anything about a row. */
 export function decidedTest(columns: Columns): (row: number) => boolean {
   const actions = columns.column("action");

@@ -21,6 +21,7 @@ const NAMES: readonly [string, "uint8" | "uint16" | "uint32" | "int32" | "float3
   ["tags", "uint32", 0],
   ["n_reviewers", "uint8", 0],
   ["turn", "uint8", 0],
+  ["new_label", "uint16", 0],
   ["version", "uint32", 0],
   ["x", "uint16", 0],
   ["y", "uint16", 0],

@@ -161,11 +161,11 @@ function Pace({ state }: { state: ReviewState }) {
     }, 5000);
     return () => clearInterval(timer);
   }, [now]);
-  const done = state.decisions.nDecided.value;
+  const done = state.decisions.tallies.nDecided.value;
   const here = state.nDecidedHere.value;
   const minutes = (now.value - state.startedAt) / 60_000;
   const pace = here > 4 && minutes > 0.2 ? here / minutes : 0;
-  const left = state.decisions.nLeft.value;
+  const left = state.decisions.tallies.nLeft.value;
   return (
     <span class="soft" data-testid="pace">
       {done.toLocaleString()} decided, {left.toLocaleString()} left

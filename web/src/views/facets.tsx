@@ -11,6 +11,7 @@ export function Facets({ state }: { state: ReviewState }) {
   const { meta } = columns;
   const rows = state.rows.value;
   const filter = state.filter.value;
+  const tagged = state.decisions.tallies.nTagged.value;
   const found = useMemo(
     () => ({
       issues: bitCounts(columns, rows, "issues", meta.issue_types.length),
@@ -27,9 +28,9 @@ export function Facets({ state }: { state: ReviewState }) {
     .slice(0, CLASSES_SHOWN);
   return (
     <nav class="side" aria-label="filter">
-      <Types state={state} legend="Found" part="issues" ns={found.issues} />
-      {found.boxIssues.some((n) => n > 0) && (
-        <Types state={state} legend="Found in boxes" part="boxIssues" ns={found.boxIssues} />
+      <Bits state={state} legend="Found" part="issues" names={meta.issue_types} ns={found.issues} />
+      {columns.has("box_issues") && (
+        <Bits state={state} legend="Found in boxes" part="boxIssues" names={meta.issue_types} ns={found.boxIssues} />
       )}
       <fieldset class="facet">
         <legend>Status</legend>
@@ -42,6 +43,7 @@ export function Facets({ state }: { state: ReviewState }) {
           />
         ))}
       </fieldset>
+      <Bits state={state} legend="Tag" part="tags" names={meta.tags.map((tag) => tag.name)} ns={tagged} />
       <fieldset class="facet">
         <legend>Confidence</legend>
         <Band state={state} />
@@ -70,20 +72,22 @@ export function Facets({ state }: { state: ReviewState }) {
   );
 }
 
-interface TypesProps {
+interface BitsProps {
   readonly state: ReviewState;
   readonly legend: string;
-  readonly part: "issues" | "boxIssues";
-  /** Images with each type. */
+  readonly part: "issues" | "boxIssues" | "tags";
+  /** By bit. */
+  readonly names: readonly string[];
+  /** Images with each of them. */
   readonly ns: readonly number[];
 }
 
-function Types({ state, legend, part, ns }: TypesProps) {
+function Bits({ state, legend, part, names, ns }: BitsProps) {
   const wanted = state.filter.value[part] ?? 0;
-  return (
+  return ns.some((n) => n > 0) || wanted !== 0 ? (
     <fieldset class="facet">
       <legend>{legend}</legend>
-      {state.columns.meta.issue_types.map((name, bit) => {
+      {names.map((name, bit) => {
         const n = ns[bit] ?? 0;
         const isOn = (wanted & (1 << bit)) !== 0;
         return n === 0 && !isOn ? null : (
@@ -100,7 +104,7 @@ function Types({ state, legend, part, ns }: TypesProps) {
         );
       })}
     </fieldset>
-  );
+  ) : null;
 }
 
 interface CheckProps {

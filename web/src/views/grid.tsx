@@ -69,6 +69,8 @@ export function Grid({ state, onPerLine }: { state: ReviewState; onPerLine: (n: 
         y={y}
         width={size.value.width / perLine}
         action={columns.meta.actions[columns.at("action", row)] ?? "none"}
+        tags={columns.at("tags", row)}
+        newLabel={columns.newLabel(row)}
         other={heldBy(state, row)}
         isCursor={place === cursor}
         isSelected={selected.has(row)}
@@ -105,6 +107,10 @@ interface TileProps {
   readonly y: number;
   readonly width: number;
   readonly action: string;
+  /** Bits. */
+  readonly tags: number;
+  /** That it is relabelled to. */
+  readonly newLabel: string | undefined;
   /** Who else is at it. */
   readonly other: string | undefined;
   readonly isCursor: boolean;
@@ -112,11 +118,14 @@ interface TileProps {
 }
 
 /** One image. All that can change about it comes as a property: a key draws the tiles that it changes, no others. */
-const Tile = memo(({ state, row, place, n, x, y, width, action, other, isCursor, isSelected }: TileProps) => {
+const Tile = memo((props: TileProps) => {
+  const { state, row, place, n, x, y, width, action, tags, newLabel, other, isCursor, isSelected } = props;
   const { columns } = state;
   const sampleId = columns.at("sample_id", row);
   const label = columns.meta.classes[columns.at("given", row)] ?? "";
   const suggested = columns.meta.classes[columns.at("suggested", row)];
+  const becomes = newLabel ?? suggested;
+  const tagged = columns.meta.tags.filter((_, bit) => (tags & (1 << bit)) !== 0).map((tag) => tag.name);
   const type = columns.meta.issue_types[columns.at("top", row)] ?? boxType(columns, row);
   const tile = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -126,7 +135,8 @@ const Tile = memo(({ state, row, place, n, x, y, width, action, other, isCursor,
       tile.current?.focus({ preventScroll: true });
     }
   }, [isCursor]);
-  const words = [label, suggested === undefined ? "" : `perhaps ${suggested}`, type ?? "", action, held(other)];
+  const perhaps = newLabel === undefined ? "perhaps" : "now";
+  const said = [becomes === undefined ? "" : `${perhaps} ${becomes}`, type ?? "", action, ...tagged];
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keys of the whole page act on the cursor
     <div
@@ -137,7 +147,7 @@ const Tile = memo(({ state, row, place, n, x, y, width, action, other, isCursor,
       aria-setsize={n}
       tabIndex={isCursor ? 0 : -1}
       aria-selected={isSelected || isCursor}
-      aria-label={words.filter(Boolean).join(", ")}
+      aria-label={[label, ...said, held(other)].filter(Boolean).join(", ")}
       data-sample-id={sampleId}
       data-action={action}
       style={{ transform: `translate(${x}px, ${y}px)`, width: `${width}px`, height: `${TILE_PX}px` }}
@@ -162,9 +172,16 @@ const Tile = memo(({ state, row, place, n, x, y, width, action, other, isCursor,
             {other}
           </span>
         )}
+        {tagged.length > 0 && (
+          <span class="tags">
+            {tagged.map((name) => (
+              <span key={name}>{name.replaceAll("_", " ")}</span>
+            ))}
+          </span>
+        )}
         <span class="words">
           <b>{label}</b>
-          {suggested !== undefined && <b class="relabel">→ {suggested}</b>}
+          {becomes !== undefined && <b class="relabel">→ {becomes}</b>}
           <span class="type">{type?.replaceAll("_", " ")}</span>
         </span>
       </div>

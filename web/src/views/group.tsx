@@ -10,7 +10,7 @@ const SHOWN = 60;
 
 export function Group({ state }: { state: ReviewState }) {
   void state.decisions.revision.value;
-  void state.nDetails.value;
+  void state.details.revision.value;
   const rows = state.groupRows();
   useEffect(() => {
     state.prefetch(rows.slice(0, SHOWN));

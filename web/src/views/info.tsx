@@ -20,6 +20,7 @@ export function Info({ state }: { state: ReviewState }) {
   const { meta } = state.columns;
   const tags = meta.tags.filter((_, bit) => (state.columns.at("tags", row) & (1 << bit)) !== 0);
   const action = meta.actions[state.columns.at("action", row)] ?? "none";
+  const newLabel = state.columns.newLabel(row);
   return (
     <aside class="info" aria-label="about this image">
       <div class="actions">
@@ -28,18 +29,18 @@ export function Info({ state }: { state: ReviewState }) {
           class="keep"
           aria-pressed={action === "keep"}
           data-action="keep"
-          onClick={() => state.act("keep")}
+          onClick={() => state.actOrClear("keep")}
         >
           keep
         </button>
-        <button type="button" class="remove" aria-pressed={action === "remove"} onClick={() => state.act("remove")}>
+        <button type="button" class="remove" aria-pressed={action === "remove"} onClick={() => state.actOrClear("remove")}>
           remove
         </button>
         <button
           type="button"
           class="relabel"
           aria-pressed={action === "relabel"}
-          onClick={() => state.acceptSuggestion()}
+          onClick={() => state.clears("relabel") || state.acceptSuggestion()}
         >
           relabel
         </button>
@@ -47,7 +48,10 @@ export function Info({ state }: { state: ReviewState }) {
       {heldBy(state, row) !== undefined && <p class="soft">{held(heldBy(state, row))}</p>}
       <dl>
         <dt>label</dt>
-        <dd>{detail.given_label ?? "none"}</dd>
+        <dd>
+          {detail.given_label ?? "none"}
+          {newLabel !== undefined && <b class="relabel"> → {newLabel}</b>}
+        </dd>
         <dt>id</dt>
         <dd>{detail.image_id}</dd>
         <dt>path</dt>

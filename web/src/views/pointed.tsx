@@ -19,7 +19,7 @@ interface Props {
 
 export function Pointed({ state, row, at: [x, y], size }: Props) {
   const { columns } = state;
-  void state.nDetails.value;
+  void state.details.revision.value;
   const sampleId = columns.at("sample_id", row);
   useEffect(() => {
     const timer = setTimeout(() => state.prefetch([row]), WANTED_MS);
