@@ -2,8 +2,9 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { tagsToGive } from "./data/columns";
 import { commands, isTyping, spelled } from "./keys";
-import { keyTable, storedKeys, storeKeys } from "./ownkeys";
+import { keyNames, keyTable, storedKeys, storeKeys } from "./ownkeys";
 import type { ReviewState } from "./state";
 import { Bar } from "./views/bar";
 import { Batch } from "./views/batch";
@@ -16,18 +17,22 @@ import { Info } from "./views/info";
 import { MapView } from "./views/map";
 import { Mislabel } from "./views/mislabel";
 import { Pair } from "./views/pair";
+import { Picker } from "./views/picker";
 import { Single } from "./views/single";
 import { Team } from "./views/team";
 
 export function App({ state }: { state: ReviewState }) {
   const perLine = useRef(1);
-  const list = useMemo(() => commands(state.columns.meta.tags.map((tag) => tag.name)), [state]);
+  const list = useMemo(() => commands(tagsToGive(state.columns.meta).map((tag) => tag.name)), [state]);
   const own = useSignal(useMemo(() => storedKeys(list), [list]));
   const table = useMemo(() => keyTable(list, own.value), [list, own.value]);
   useEffect(() => {
+    state.keyNames.value = keyNames(list, own.value);
+  }, [state, list, own.value]);
+  useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const command = table.get(spelled(event));
-      if (command === undefined || isTyping(event) || state.isHelpOpen.value) {
+      if (command === undefined || isTyping(event) || state.isHelpOpen.value || state.isPicking.value) {
         return;
       }
       event.preventDefault();
@@ -69,6 +74,7 @@ export function App({ state }: { state: ReviewState }) {
           storeKeys(keys);
         }}
       />
+      <Picker state={state} />
       {/* Always there, so that what comes into it is read out. */}
       <div class="toasts" role="status" aria-live="polite">
         {state.toast.value !== null && (

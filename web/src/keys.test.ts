@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { commands, spelled } from "./keys";
-import { keyTable, storedKeys, storeKeys, withKey } from "./ownkeys";
+import { keyNames, keyTable, storedKeys, storeKeys, withKey } from "./ownkeys";
 import { ReviewState, type Toast } from "./state";
 import { MadeSource, madeColumns, madeStorage } from "./testing/made";
 
@@ -62,6 +62,12 @@ test("a changed key replaces those that came; the others stay", () => {
   expect(table.get("y")?.id).toBe("remove");
   expect(table.has("x")).toBe(false);
   expect(table.get("k")?.id).toBe("keep");
+});
+
+test("buttons name the first key of their command, as it is set now", () => {
+  expect(keyNames(list, {}).get("remove")).toBe("x");
+  expect(keyNames(list, {}).get("single")).toBe("space");
+  expect(keyNames(list, { remove: ["j"] }).get("remove")).toBe("j");
 });
 
 test("a key that another command has is refused in words; a free one and its own are taken", () => {

@@ -5,6 +5,7 @@ import { type Meta, NO_CLASS } from "./data/columns";
 import { keepProposed } from "./groups";
 import { decidePair, type Stays } from "./pairs";
 import { goToWaiting, isOnView } from "./presence";
+import { askForClass, relabelAsSuggested } from "./relabel";
 import type { ReviewState, View } from "./state";
 import { showWholeMap, zoomMap } from "./views/map";
 import { resetZoom, zoomBy } from "./views/zoom";
@@ -67,6 +68,7 @@ export function commands(tags: readonly string[]): Command[] {
     { id: "keep", keys: ["k"], says: "keep", run: ofPair("both", ofSeen((state) => state.actOrClear("keep"))) },
     { id: "remove", keys: ["x"], says: "remove", run: ofPair("right", ofSeen((state) => state.actOrClear("remove"))) },
     { id: "relabel", keys: ["r"], says: "relabel as suggested", run: ofSeen(relabel) },
+    { id: "relabel-to", keys: ["R"], says: "relabel to another class", run: ofSeen(askForClass) },
     { id: "accept", keys: ["Enter"], says: "accept the suggestion", run: ofSeen(accept) },
     { id: "undo", keys: ["u", "Ctrl+z", "Meta+z"], says: "take the last act back", run: (state) => state.undo() },
     ...tags.slice(0, 10).map((name, place) => ({
@@ -116,7 +118,7 @@ function accept(state: ReviewState): void {
   } else if (state.view.value === "pair") {
     decidePair(state, "proposed");
   } else if (state.columns.at("suggested", state.row.value) !== NO_CLASS) {
-    state.acceptSuggestion();
+    relabelAsSuggested(state);
   } else {
     state.act("remove");
   }
@@ -140,7 +142,7 @@ function showWhole(state: ReviewState): void {
 
 function relabel(state: ReviewState): void {
   if (!state.clears("relabel")) {
-    state.acceptSuggestion();
+    relabelAsSuggested(state);
   }
 }
 

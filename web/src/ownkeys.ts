@@ -2,6 +2,7 @@
 
 import { remember, remembered } from "./data/remembered";
 import type { Command } from "./keys";
+import type { ReviewState } from "./state";
 
 /** Command id to the keys that it has in place of those that it came with. */
 export type OwnKeys = Readonly<Record<string, readonly string[]>>;
@@ -42,6 +43,12 @@ export function keyTable(list: readonly Command[], own: OwnKeys): ReadonlyMap<st
 /** The first key of each command as people read it, by the command's id. */
 export function keyNames(list: readonly Command[], own: OwnKeys): ReadonlyMap<string, string> {
   return new Map(list.map((command) => [command.id, shown(keysOf(command, own)[0] ?? "")]));
+}
+
+/** The key of a command, to stand behind what its button says. */
+export function hint(state: ReviewState, id: string): string {
+  const key = state.keyNames.value.get(id) ?? "";
+  return key === "" ? "" : ` (${key})`;
 }
 
 /** The keys with one more set; in words why not, where another command has it. */

@@ -32,6 +32,10 @@ export class ReviewState {
   readonly rows = signal<Uint32Array>(new Uint32Array());
   readonly toast = signal<Toast | null>(null);
   readonly isHelpOpen = signal(false);
+  /** Whether a class to relabel to is being chosen. */
+  readonly isPicking = signal(false);
+  /** The first key of each command as people read it, by the command's id. */
+  readonly keyNames = signal<ReadonlyMap<string, string>>(new Map());
   readonly drawer = signal<Drawer>("none");
   readonly autoAdvance = signal(true);
   readonly isBoxesShown = signal(true);
@@ -295,17 +299,6 @@ export class ReviewState {
     const rows = this.targets();
     const hasAll = rows.every((row) => (this.columns.at("tags", row) & (1 << place)) !== 0);
     this.say(hasAll ? { tagsRemoved: [name] } : { tagsAdded: [name] }, hasAll ? `not ${name}` : name);
-  }
-
-  acceptSuggestion(): void {
-    const { columns } = this;
-    const suggested = columns.at("suggested", this.row.value);
-    const label = columns.meta.classes[suggested];
-    if (label !== undefined && this.selected.value.size === 0) {
-      this.act("relabel", label);
-    } else {
-      this.act("relabel");
-    }
   }
 
   private say(saying: Saying, words: string): void {

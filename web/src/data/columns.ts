@@ -20,6 +20,12 @@ export const NO_TYPE = 0xff;
 /** What an image wants of this reviewer; `curate/sharing.py` has the same numbers. */
 export const TURN = { yours: 0, shared: 1, others: 2, spoken: 3 } as const;
 
+/** The tags that a reviewer gives; those that are actions come from elsewhere, and are given as actions here. */
+export function tagsToGive(meta: Meta): Meta["tags"] {
+  const actions: readonly string[] = meta.actions;
+  return meta.tags.filter((tag) => !actions.includes(tag.name));
+}
+
 /** All rows, column by column; parts are filled in as they come. */
 export class Columns {
   /** Rows that are here: parts come in order. */

@@ -90,7 +90,7 @@ export function Bar({ state }: { state: ReviewState }) {
       <SaveState state={state} />
       <Reviewer state={state} />
       <DrawerButton state={state} drawer="info" name="details" />
-      <button type="button" onClick={() => state.undo()} title="u">
+      <button type="button" onClick={() => state.undo()} title={state.keyNames.value.get("undo")}>
         undo
       </button>
       <button type="button" data-testid="export" onClick={() => void exportDecisions(state)}>

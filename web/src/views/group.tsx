@@ -3,6 +3,7 @@
 import { useEffect } from "preact/hooks";
 import type { Detail } from "../data/source";
 import { keepOne, proposedKeeper } from "../groups";
+import { hint } from "../ownkeys";
 import type { ReviewState } from "../state";
 import { Boxes, BoxesButton } from "./boxes";
 
@@ -37,13 +38,13 @@ export function Group({ state }: { state: ReviewState }) {
         <b>{rows.length.toLocaleString()} images of one group</b>
         <span class="soft">{nLeft.toLocaleString()} stay</span>
         <button type="button" class="keep" data-testid="keep-proposed" onClick={() => keepOne(state, proposed)}>
-          keep the proposed one (Enter)
+          keep the proposed one{hint(state, "accept")}
         </button>
         <button type="button" onClick={() => state.decideMany(rows, { action: "keep" }, "keep")}>
           keep all
         </button>
         <button type="button" onClick={() => state.nextGroup()}>
-          next group (g)
+          next group{hint(state, "next-group")}
         </button>
         <BoxesButton state={state} detail={state.row.value < 0 ? null : state.detail(state.row.value)} />
         {rows.length > SHOWN && <span class="soft">the first {SHOWN} are shown</span>}

@@ -1,6 +1,8 @@
 // What is known of the image under the cursor: findings with their evidence, who said what, facts.
 
+import { tagsToGive } from "../data/columns";
 import { heldBy } from "../presence";
+import { askForClass, relabelAsSuggested } from "../relabel";
 import type { ReviewState } from "../state";
 import { BoxList } from "./boxes";
 import { FindingBox } from "./finding";
@@ -18,7 +20,7 @@ export function Info({ state }: { state: ReviewState }) {
     );
   }
   const { meta } = state.columns;
-  const tags = meta.tags.filter((_, bit) => (state.columns.at("tags", row) & (1 << bit)) !== 0);
+  const tags = tagsOf(state, row);
   const action = meta.actions[state.columns.at("action", row)] ?? "none";
   const newLabel = state.columns.newLabel(row);
   return (
@@ -40,9 +42,12 @@ export function Info({ state }: { state: ReviewState }) {
           type="button"
           class="relabel"
           aria-pressed={action === "relabel"}
-          onClick={() => state.clears("relabel") || state.acceptSuggestion()}
+          onClick={() => state.clears("relabel") || relabelAsSuggested(state)}
         >
           relabel
+        </button>
+        <button type="button" class="relabel" onClick={() => askForClass(state)}>
+          relabel to…
         </button>
       </div>
       {heldBy(state, row) !== undefined && <p class="soft">{held(heldBy(state, row))}</p>}
@@ -98,16 +103,20 @@ export function Info({ state }: { state: ReviewState }) {
 }
 
 function Tags({ state, row }: { state: ReviewState; row: number }) {
+  const { meta } = state.columns;
+  const given = tagsOf(state, row);
+  // A tag that is an action was given elsewhere: it is shown where it is, and can be taken away.
+  const tags = meta.tags.filter((tag) => given.includes(tag) || tagsToGive(meta).includes(tag));
   return (
     <>
       <h2>Tags</h2>
       <div class="actions">
-        {state.columns.meta.tags.map((tag, bit) => (
+        {tags.map((tag) => (
           <button
             key={tag.name}
             type="button"
             title={tag.description}
-            aria-pressed={(state.columns.at("tags", row) & (1 << bit)) !== 0}
+            aria-pressed={given.includes(tag)}
             onClick={() => state.toggleTag(tag.name)}
           >
             {tag.name}
@@ -116,4 +125,8 @@ function Tags({ state, row }: { state: ReviewState; row: number }) {
       </div>
     </>
   );
+}
+
+function tagsOf(state: ReviewState, row: number) {
+  return state.columns.meta.tags.filter((_, bit) => (state.columns.at("tags", row) & (1 << bit)) !== 0);
 }

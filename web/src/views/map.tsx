@@ -19,6 +19,7 @@ import {
   wholeMap,
   zoomed,
 } from "../data/raster";
+import { hint } from "../ownkeys";
 import type { ReviewState } from "../state";
 import { Pointed } from "./pointed";
 
@@ -198,7 +199,7 @@ function Plot({ state, layers, isDark }: PlotProps) {
         <p class="nothing">
           no image here{" "}
           <button type="button" onClick={showWholeMap}>
-            whole map (f)
+            whole map{hint(state, "whole")}
           </button>
         </p>
       )}

@@ -2,6 +2,8 @@
 
 import { useEffect } from "preact/hooks";
 import type { Detail, Finding } from "../data/source";
+import { hint } from "../ownkeys";
+import { askForClass, relabelAsSuggested } from "../relabel";
 import type { ReviewState } from "../state";
 import { Arguing, arguing, type Neighbour } from "./arguing";
 import { Boxes, BoxesButton } from "./boxes";
@@ -30,6 +32,9 @@ export function Mislabel({ state }: { state: ReviewState }) {
         <br />
         <button type="button" onClick={() => showDoubted(state)}>
           show the doubted labels alone
+        </button>{" "}
+        <button type="button" class="relabel" onClick={() => askForClass(state)}>
+          relabel to…{hint(state, "relabel-to")}
         </button>
       </p>
     );
@@ -82,15 +87,20 @@ function Labels({ state, detail, finding }: LabelsProps) {
   const sure = finding.confidence === null ? "" : ` (${finding.confidence.toFixed(2)})`;
   return (
     <div class="tools">
-      <button type="button" class="keep" onClick={() => state.act("keep")}>
-        stays {detail.given_label ?? "without label"} (k)
+      <button type="button" class="keep" onClick={() => state.actOrClear("keep")}>
+        stays {detail.given_label ?? "without label"}
+        {hint(state, "keep")}
       </button>
-      <button type="button" class="relabel" data-testid="accept" onClick={() => state.acceptSuggestion()}>
+      <button type="button" class="relabel" data-testid="accept" onClick={() => relabelAsSuggested(state)}>
         is {finding.suggested_label}
-        {sure} (Enter)
+        {sure}
+        {hint(state, "accept")}
       </button>
-      <button type="button" class="remove" onClick={() => state.act("remove")}>
-        neither: remove (x)
+      <button type="button" class="remove" onClick={() => state.actOrClear("remove")}>
+        neither: remove{hint(state, "remove")}
+      </button>
+      <button type="button" class="relabel" onClick={() => askForClass(state)}>
+        another class{hint(state, "relabel-to")}
       </button>
       <BoxesButton state={state} detail={detail} />
       <span class="soft">

@@ -4,6 +4,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Detail, Partner } from "../data/source";
 import { chosen, decidePair, goToOpenPair, partnerOf, proposedSide, saidOf } from "../pairs";
+import { hint } from "../ownkeys";
 import type { ReviewState } from "../state";
 import { Boxes, BoxesButton } from "./boxes";
 import { Mark } from "./mark";
@@ -105,11 +106,12 @@ function Tools({ state, detail, partner }: PairProps) {
           title={`remove the ${side === "left" ? "right" : "left"} one`}
           onClick={(event) => press(event, () => decidePair(state, side))}
         >
-          keep {side} ({side === proposed ? "Enter" : side === "left" ? "q" : "w"})
+          keep {side}
+          {hint(state, side === proposed ? "accept" : `keep-${side}`)}
         </button>
       ))}
       <button type="button" class="keep" onClick={(event) => press(event, () => decidePair(state, "both"))}>
-        keep both (k)
+        keep both{hint(state, "keep")}
       </button>
       <BoxesButton state={state} detail={detail} />
       <span class="soft">
