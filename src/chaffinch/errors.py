@@ -95,7 +95,10 @@ class StaleLogError(WorkspaceError):
     """The decision log has grown since it was read; nothing was written."""
 
     def __init__(self, seq: int) -> None:
-        super().__init__(f"others have decided meanwhile; the log has {seq:,} events now")
+        super().__init__(
+            f"others have decided about the same meanwhile; the log has {seq:,} events now",
+            hint="nothing was saved: do it again, for fewer images at a time where many people decide",
+        )
         self.seq = seq
 
 

@@ -12,6 +12,7 @@ from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
     from chaffinch.curate.tagging import TagPlan
+    from chaffinch.storage.decisions import AppendResult
     from chaffinch.taxonomy import Action
 
 BROKEN_CHAIN = 3
@@ -58,6 +59,7 @@ def tag(
 
         chaffinch tag -w ws --undo 3f2a9c1b7d5e8f60 --reviewer Saeed
     """
+    from chaffinch.curate.current import until_current
     from chaffinch.curate.events import Saying
     from chaffinch.curate.tagging import plan_tagging, undo_batch, write_tagging
 
@@ -75,14 +77,18 @@ def tag(
         note=note,
     )
     names = _names(where, ids, from_file)
-    plan = plan_tagging(workspace, saying, reviewer=_named(reviewer), where=where, names=names)
+
+    def planned() -> tuple[TagPlan, AppendResult | None]:
+        plan = plan_tagging(workspace, saying, reviewer=_named(reviewer), where=where, names=names)
+        return plan, None if dry_run else write_tagging(workspace, plan)
+
+    plan, saved = until_current(planned)
     _print_plan(plan)
     if not plan.events:
         raise _nothing_selected(plan, where)
-    if dry_run:
+    if saved is None:
         hint("nothing was written (--dry-run)")
         return
-    saved = write_tagging(workspace, plan)
     say(f"saved {counted(saved.saved, 'decision')} of {_named(reviewer)} as batch {plan.events[0].batch_id}")
     hint(_how_to_undo(workspace, plan, _named(reviewer)))
 

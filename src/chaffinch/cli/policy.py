@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chaffinch.cli.output import WorkspaceOption, hint, say
+
+if TYPE_CHECKING:
+    from chaffinch.curate.policy_apply import PolicyPlan
+    from chaffinch.storage.decisions import AppendResult
 
 policy_app = typer.Typer(
     name="policy",
@@ -50,21 +54,26 @@ def apply(
 
         chaffinch policy apply policy.yaml -w ws
     """
+    from chaffinch.curate.current import until_current
     from chaffinch.curate.policy import DEFAULT, read_policy
     from chaffinch.curate.policy_apply import apply_policy, plan_policy
 
     path = DEFAULT if file is None else file
-    plan = plan_policy(workspace, read_policy(path))
+
+    def planned() -> tuple[PolicyPlan, AppendResult | None]:
+        plan = plan_policy(workspace, read_policy(path))
+        return plan, None if dry_run else apply_policy(workspace, plan, source=path)
+
+    plan, saved = until_current(planned)
     say(f"policy {plan.policy.name}, version {plan.policy.version}")
     for rule in plan.rules:
         say(f"  {rule.n_samples:>9,}  {rule.words}")
     say(f"{plan.n_samples:,} samples, {plan.n_added:,} of them decided anew")
     if plan.n_taken_back:
         say(f"{plan.n_taken_back:,} samples: what an earlier run decided is taken back")
-    if dry_run:
+    if saved is None:
         hint("nothing was written (--dry-run)")
         return
-    saved = apply_policy(workspace, plan, source=path)
     say(
         f"saved {saved.saved:,} decisions" if saved.saved else "nothing has changed since it was last applied"
     )

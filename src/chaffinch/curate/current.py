@@ -1,11 +1,13 @@
-"""The decisions of a workspace as they hold for the samples that are there.
+"""The decisions of a workspace as they hold for the samples that are there, and appending what answers them.
 
 Whoever folds a log starts here; the review server, which follows a log, asks `attach.is_about` itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +15,22 @@ import pyarrow.compute as pc
 
 from chaffinch.curate.attach import Attached, attach
 from chaffinch.curate.state import SubjectState, fold
-from chaffinch.storage.decisions import open_log
+from chaffinch.errors import StaleLogError
+from chaffinch.records import Decision
+from chaffinch.storage.decisions import AppendResult, DecisionLog, open_log
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.samples import RowGatherer, present_samples, rows_of_keys
 
 CONTENT_COLUMNS = ["pixels_digest", "bytes_digest"]
 """Columns of `samples` that tell a picture; `Decision.content_digest` is the first that is known."""
+
+MAX_TRIES = 5
+"""Times that something is worked out anew because others decided about the same."""
+
+MAX_APPENDS = 100
+"""Times that something is appended anew because others decided about other images."""
+
+T = TypeVar("T")
 
 
 def current_states(root: Path) -> dict[str, SubjectState]:
@@ -59,6 +71,48 @@ def current_decisions(
         texts = pa.array(sorted(filter(None, wanted)), pa.string())
         contents |= _with_content(folder, generation, is_here, wanted=texts)
     return attach(log, contents)
+
+
+def append_answer(
+    log: DecisionLog, decisions: Sequence[Decision], *, seq: int, outvoted_by: str | None = None
+) -> AppendResult:
+    """Append decisions that follow from the first `seq` events of a log.
+
+    Args:
+        log: The log.
+        decisions: What follows.
+        seq: Events that were read.
+        outvoted_by: Origin whose later events are no matter, since they count for more anyway.
+
+    Raises:
+        StaleLogError: If somebody else spoke about one of the subjects since; nothing is saved then.
+        WorkspaceError: If the log cannot be written.
+    """
+    keys = {decision.key for decision in decisions}
+    for _ in range(MAX_APPENDS):
+        try:
+            return log.append(decisions, if_seq=seq)
+        except StaleLogError:
+            later = list(log.read(after_seq=seq))
+        said = {entry.decision.key for entry in later if entry.decision.origin != outvoted_by}
+        if not keys.isdisjoint(said):
+            break
+        seq = later[-1].seq
+    raise StaleLogError(log.head().seq)
+
+
+def until_current(attempt: Callable[[], T]) -> T:
+    """Return what an attempt to read a log and append what follows comes to; anew where it came too late.
+
+    Raises:
+        StaleLogError: If others were quicker each time.
+    """
+    for _ in range(MAX_TRIES - 1):
+        try:
+            return attempt()
+        except StaleLogError:
+            continue
+    return attempt()
 
 
 def contents_of(samples: RowGatherer, sample_ids: np.ndarray) -> list[tuple[str, ...]]:

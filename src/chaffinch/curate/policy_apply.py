@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from chaffinch.curate.current import current_decisions
+from chaffinch.curate.current import append_answer, current_decisions
 from chaffinch.curate.events import Act, Saying
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.policy import LeakSide, Policy, read_policy
@@ -22,7 +22,7 @@ from chaffinch.curate.state import fold, standing
 from chaffinch.curate.where import FindingsQuery, SelectedFinding
 from chaffinch.errors import UsageError
 from chaffinch.identity import split_of_key
-from chaffinch.records import POLICY_PREFIX, Decision, LoggedDecision
+from chaffinch.records import PERSON, POLICY_PREFIX, Decision, LoggedDecision
 from chaffinch.storage.decisions import AppendResult, open_log
 from chaffinch.storage.files import atomic_path
 from chaffinch.storage.findings import IMPORT_SCOPE
@@ -64,6 +64,8 @@ class PolicyPlan:
     """Samples that it says something new about."""
     n_taken_back: int
     """Samples about which it said something that it no longer says."""
+    seq: int
+    """Events of the log that it follows from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,15 @@ def plan_policy(root: Path, policy: Policy) -> PolicyPlan:
     _check_version(root, policy)
     folder = WorkspaceFolder(root)
     generation = folder.published()
-    log = current_decisions(folder, generation).log
-    others = [entry for entry in log if not is_of_policy(entry.decision, policy.name)]
+    decided = current_decisions(folder, generation)
+    others = [entry for entry in decided.log if not is_of_policy(entry.decision, policy.name)]
     with FindingsQuery(folder, generation, fold(others)) as query:
         selected = list(_selected(folder, generation, policy, query=query))
     wanted = _merged(saying_points for _, saying_points in selected)
     by_key: dict[str, dict[str | None, _Wanted]] = defaultdict(dict)
     for (key, finding), one in wanted.items():
         by_key[key][finding] = one
-    held = _held(log, policy.name)
+    held = _held(decided.log, policy.name)
     # Undos are a batch of their own: undoing the new decisions must not bring the old ones back.
     acts = tuple(Act(reviewer=policy.name, origin=policy.origin) for _ in range(2))
     events = tuple(_events((acts[0], acts[1]), by_key, held))
@@ -106,13 +108,18 @@ def plan_policy(root: Path, policy: Policy) -> PolicyPlan:
         n_samples=len(by_key),
         n_added=len({e.key for e in events if e.undo_of is None}),
         n_taken_back=len(undone),
+        seq=decided.seq,
     )
 
 
 def apply_policy(root: Path, plan: PolicyPlan, *, source: Path) -> AppendResult:
-    """Append the planned events, and keep the policy's text in the workspace for its limits."""
+    """Append the planned events, and keep the policy's text in the workspace for its limits.
+
+    Raises:
+        StaleLogError: If a policy or import spoke about one of the samples since; nothing is saved then.
+    """
     text = source.read_bytes()
-    result = open_log(root).append(plan.events)
+    result = append_answer(open_log(root), plan.events, seq=plan.seq, outvoted_by=PERSON)
     for path in (_kept(root) / f"{plan.policy.name}.yaml", _version(root, plan.policy)):
         with atomic_path(path) as temporary:
             temporary.write_bytes(text)

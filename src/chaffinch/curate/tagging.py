@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaffinch.curate.current import current_states
+from chaffinch.curate.current import append_answer, current_decisions, until_current
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked, undo_events
 from chaffinch.curate.labels import Labels
-from chaffinch.curate.state import SubjectState, standing
+from chaffinch.curate.state import SubjectState, fold, standing
 from chaffinch.curate.where import FindingsQuery, Selected, Selection
 from chaffinch.errors import TableError, UsageError
 from chaffinch.records import Decision, LoggedDecision
@@ -40,6 +40,8 @@ class TagPlan:
     """What the workspace has findings of, for a hint where nothing was selected."""
     actions_before: tuple[tuple[str, int], ...] = ()
     """How many of the samples have each action now."""
+    seq: int = 0
+    """Events of the log that it follows from."""
 
 
 def plan_tagging(
@@ -71,7 +73,8 @@ def plan_tagging(
     if saying.new_label is not None:
         label = labels.checked(saying.new_label, where="--new-label")
         saying = Saying(saying.tags_added, saying.tags_removed, saying.action, label, saying.note)
-    states = current_states(root)
+    decided = current_decisions(folder, generation)
+    states = fold(decided.log)
     with FindingsQuery(folder, generation, states) as query:
         found = query.by_name(names or ()) if where is None else Selection(query.select(where))
         issue_types = [] if found.samples else query.issue_types()
@@ -87,6 +90,7 @@ def plan_tagging(
         n_without_label=sum(e.action == "relabel" and e.new_label is None for e in events),
         issue_types=tuple(issue_types),
         actions_before=tuple(sorted(before.items())),
+        seq=decided.seq,
     )
 
 
@@ -100,8 +104,12 @@ def _event(act: Act, number: int, sample: Selected, *, saying: Saying, labels: L
 
 
 def write_tagging(root: Path, plan: TagPlan) -> AppendResult:
-    """Append the planned events as one batch."""
-    return open_log(root).append(plan.events)
+    """Append the planned events as one batch.
+
+    Raises:
+        StaleLogError: If somebody decided about one of the samples since; nothing is saved then.
+    """
+    return append_answer(open_log(root), plan.events, seq=plan.seq)
 
 
 def undo_batch(root: Path, batch_id: str, *, reviewer: str, note: str = "") -> TagPlan:
@@ -113,7 +121,12 @@ def undo_batch(root: Path, batch_id: str, *, reviewer: str, note: str = "") -> T
     Raises:
         UsageError: If there is no such batch, or it is undone already.
     """
-    log = open_log(root)
+    reviewer, log = check_reviewer(reviewer), open_log(root)
+    return until_current(lambda: _undone(log, batch_id, reviewer=reviewer, note=note))
+
+
+def _undone(log: DecisionLog, batch_id: str, *, reviewer: str, note: str) -> TagPlan:
+    seq = log.head().seq
     batch = [entry.decision for entry in log.read(batch_id=batch_id)]
     if not batch:
         raise UsageError(
@@ -122,8 +135,8 @@ def undo_batch(root: Path, batch_id: str, *, reviewer: str, note: str = "") -> T
         )
     if batch[0].undo_of is None and not _is_any_standing(log, batch_id):
         raise UsageError(f"the batch {batch_id!r} is undone already", hint="undo its undo to bring it back")
-    events = tuple(undo_events(batch, Act(reviewer=check_reviewer(reviewer)), note=note))
-    log.append(events)
+    events = tuple(undo_events(batch, Act(reviewer=reviewer), note=note))
+    append_answer(log, events, seq=seq)
     return TagPlan(events, ())
 
 

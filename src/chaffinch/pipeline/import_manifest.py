@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from chaffinch.curate.current import current_states
+from chaffinch.curate.current import append_answer, current_decisions, until_current
 from chaffinch.curate.events import Act, Saying, check_reviewer
 from chaffinch.curate.exported import is_exported
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.returned import Returned, as_manifest_decision, compare
-from chaffinch.curate.state import NOTHING, SubjectState
+from chaffinch.curate.state import NOTHING, SubjectState, fold
 from chaffinch.curate.where import FindingsQuery, Selected
 from chaffinch.errors import UsageError
 from chaffinch.formats.manifest_csv import ManifestLine, read_manifest
@@ -50,6 +50,7 @@ def import_manifest(root: Path, path: Path, *, reviewer: str) -> ManifestImport:
         UsageError: If it is what a review page saved.
         TableError: If it is no manifest, or a row cannot be read; nothing is written then.
         WorkspaceError: If no scan has ended yet.
+        StaleLogError: If others went on deciding about the same images; nothing is written then.
     """
     if is_exported(path):
         raise UsageError(
@@ -57,11 +58,15 @@ def import_manifest(root: Path, path: Path, *, reviewer: str) -> ManifestImport:
             where=str(path),
             hint=f"chaffinch review --collect {path} -w {root}",
         )
-    reviewer = check_reviewer(reviewer)
+    reviewer, lines = check_reviewer(reviewer), list(read_manifest(path))
+    return until_current(lambda: _imported(root, lines, reviewer=reviewer))
+
+
+def _imported(root: Path, lines: Sequence[ManifestLine], *, reviewer: str) -> ManifestImport:
     folder = WorkspaceFolder(root)
     generation = folder.published()
-    lines = list(read_manifest(path))
-    states = current_states(root)
+    decided = current_decisions(folder, generation)
+    states = fold(decided.log)
     samples = _samples(folder, generation, states, _linked(folder, generation, lines))
     labels = Labels.of(folder, generation)
     returned: list[Returned] = []
@@ -75,7 +80,7 @@ def import_manifest(root: Path, path: Path, *, reviewer: str) -> ManifestImport:
         name = came.line.reviewer_name if came.line.reviewer_name not in ("", state.reviewer) else reviewer
         act = acts.setdefault(name, Act(reviewer=name))
         events.append(_event(act, len(events), came.saying, sample=sample, labels=labels))
-    open_log(root).append(events)
+    append_answer(open_log(root), events, seq=decided.seq)
     return ManifestImport(
         n_rows=len(lines),
         counts=Counter(came.kind for came in returned),

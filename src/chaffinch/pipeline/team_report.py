@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaffinch.curate.current import current_states
+from chaffinch.curate.current import append_answer, current_decisions, current_states, until_current
 from chaffinch.curate.events import Act, Saying
 from chaffinch.curate.gold import remembered_gold
+from chaffinch.curate.state import SubjectState, fold
 from chaffinch.curate.team import TeamReport, report_of
 from chaffinch.curate.where import FindingsQuery
 from chaffinch.errors import UsageError
@@ -23,8 +24,11 @@ def team_report(root: Path) -> TeamReport:
 
     Cost: memory of the log's states; some 20 us a verdict.
     """
-    adjudicators = remembered(root).adjudicators
-    return report_of(current_states(root), gold=remembered_gold(root), adjudicators=adjudicators)
+    return _report(root, current_states(root))
+
+
+def _report(root: Path, states: dict[str, SubjectState]) -> TeamReport:
+    return report_of(states, gold=remembered_gold(root), adjudicators=remembered(root).adjudicators)
 
 
 def accept_proposals(root: Path, *, reviewer: str) -> int:
@@ -35,15 +39,22 @@ def accept_proposals(root: Path, *, reviewer: str) -> int:
 
     Raises:
         UsageError: If the reviewer is no adjudicator of the workspace.
+        StaleLogError: If others went on deciding about what is disputed; nothing is saved then.
     """
     adjudicators = remembered(root).adjudicators
     if reviewer not in adjudicators:
         known = ", ".join(sorted(adjudicators)) or "nobody"
         hint = f"chaffinch review -w {root} --adjudicator NAME makes one"
         raise UsageError(f"{reviewer!r} is no adjudicator; {known} is", hint=hint)
-    proposed = {d.key: d for d in team_report(root).disputes if d.proposed is not None}
+    return until_current(lambda: _accepted(root, reviewer))
+
+
+def _accepted(root: Path, reviewer: str) -> int:
     folder = WorkspaceFolder(root)
-    with FindingsQuery(folder, folder.published(), {}) as query:
+    generation = folder.published()
+    decided = current_decisions(folder, generation)
+    proposed = {d.key: d for d in _report(root, fold(decided.log)).disputes if d.proposed is not None}
+    with FindingsQuery(folder, generation, {}) as query:
         samples = query.by_name(list(proposed)).samples
     act = Act(reviewer=reviewer)
     events = [
@@ -56,4 +67,4 @@ def accept_proposals(root: Path, *, reviewer: str) -> int:
         )
         for number, sample in enumerate(samples)
     ]
-    return open_log(root).append(events).saved
+    return append_answer(open_log(root), events, seq=decided.seq).saved

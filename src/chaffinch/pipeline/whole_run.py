@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaffinch.curate.answers import ResolveSettings
-from chaffinch.curate.policy import DEFAULT, read_policy
+from chaffinch.curate.current import until_current
+from chaffinch.curate.policy import DEFAULT, Policy, read_policy
 from chaffinch.curate.policy_apply import PolicyPlan, applied_policies, apply_policy, plan_policy
 from chaffinch.detect.verified import KnownPairs
 from chaffinch.identity import order_splits
@@ -88,8 +89,7 @@ def clean(
     found = find(root, skip_done=True, known=known, progress=progress)
     leaks = {pair: _leaks(folder, pair, known, progress) for pair in split_pairs(scanned.splits)}
     progress.stage("deciding", total=None, unit="images")
-    plan = plan_policy(root, rules)
-    apply_policy(root, plan, source=policy or DEFAULT)
+    plan = until_current(lambda: _applied(root, rules, policy or DEFAULT))
     if resolve_settings is not None:
         remember(root, resolve_settings)
     resolution = resolve(root)
@@ -132,3 +132,9 @@ def _leaks(
     if _is_searched(folder.published(), leak_scope(*pair)) and output.exists():
         return None
     return report_leaks(folder.root, pair, output=output, known=known, progress=progress)
+
+
+def _applied(root: Path, rules: Policy, source: Path) -> PolicyPlan:
+    plan = plan_policy(root, rules)
+    apply_policy(root, plan, source=source)
+    return plan

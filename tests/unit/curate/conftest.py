@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from chaffinch.curate.events import Act, Saying
 from chaffinch.pipeline.scan import SourceSpec, scan
+from chaffinch.records import PERSON, Decision
+from chaffinch.storage.decisions import AppendResult, DecisionLog
 from chaffinch.storage.findings import write_issues
 from chaffinch.storage.folder import WorkspaceFolder
 from chaffinch.storage.issues import IssueRows
 from chaffinch.storage.lock import writer_lock
 
+Meanwhile = Callable[..., None]
 FINDINGS = (
     (0, "mislabel", 0.95, "dog"),
     (1, "mislabel", 0.6, "nowhere"),
@@ -52,3 +57,21 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
             tables={**generation.tables, **write_issues(folder, generation, [rows], scope="planted")},
         )
     return root
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Return what lets somebody else decide just before each of the next few appends."""
+
+    def decide(key: str, saying: Saying, *, by: str = "Eve", origin: str = PERSON, times: int = 1) -> None:
+        append, left = DecisionLog.append, [times]
+
+        def late(log: DecisionLog, new: Iterable[Decision], *, if_seq: int | None = None) -> AppendResult:
+            if left[0]:
+                left[0] -= 1
+                append(log, [Act(reviewer=by, origin=origin).event(0, key, saying)])
+            return append(log, new, if_seq=if_seq)
+
+        monkeypatch.setattr(DecisionLog, "append", late)
+
+    return decide

@@ -129,9 +129,8 @@ def test_plan_tagging__refuses_wrong_words(ws: Path, saying: Saying, message: st
 
 
 def test_undo_batch__takes_back_exactly_one_batch(ws: Path) -> None:
-    first, second = planned(ws, "true"), planned(ws, "split = 'val'", Saying(("remove",)))
-    write_tagging(ws, first)
-    before = current_states(ws)
+    write_tagging(ws, planned(ws, "true"))
+    before, second = current_states(ws), planned(ws, "split = 'val'", Saying(("remove",)))
     write_tagging(ws, second)
     undone = undo_batch(ws, second.events[0].batch_id, reviewer="Bo")
     after = current_states(ws)
