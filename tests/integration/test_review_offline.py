@@ -46,9 +46,10 @@ def script(project: Path, commands: Any) -> Callable[..., str]:
     return run
 
 
-def opened(page: Page, file: Path) -> None:
+def opened(page: Page, file: Path, *, name: str = "Ana L\u00fc") -> None:
     page.goto(file.as_uri())
     page.wait_for_selector(READY)
+    page.get_by_test_id("reviewer").fill(name)
 
 
 def exported(page: Page, file: Path) -> list[dict[str, Any]]:
@@ -77,7 +78,6 @@ def test_manifest_page__decided_reloaded_exported_merged(
     page.reload()
     page.wait_for_selector(READY)
     assert page.locator('[data-sample-id="1"]').get_attribute("data-action") == "remove"
-    page.get_by_test_id("reviewer").fill("Ana L\u00fc")
     head, *lines = exported(page, project / "saved.jsonl")
     assert (head["subjects"], head["dataset"], head["reviewer"]) == ("manifest", "pets", "Ana L\u00fc")
     assert [(line["key"], line["image_id"], line["action"]) for line in lines] == [
@@ -99,6 +99,33 @@ def test_manifest_page__decided_reloaded_exported_merged(
     assert "saved.jsonl: 2 decisions" in said and "again.jsonl: 0 decisions" in said
 
 
+def test_manifest_page__asks_for_a_name_and_notes_who_decided(
+    page: Page, project: Path, script: Callable[..., str]
+) -> None:
+    script("--generate_html")
+    opened(page, project / "m" / "review_interface.html", name="")
+    asked = page.get_by_test_id("reviewer")
+    page.get_by_test_id("export").click()
+    page.get_by_text("say your name first").wait_for()
+    assert page.evaluate("document.activeElement.dataset.testid") == "reviewer"
+    image = page.locator('[data-sample-id="1"]')
+    image.click()
+    page.keyboard.press("x")
+    page.get_by_text("taken back: say your name first").wait_for()
+    assert image.get_attribute("data-action") == "none"
+    for name, sample_id in (("Ana", "1"), ("Bo", "0")):
+        asked.fill(name)
+        page.locator(f'[data-sample-id="{sample_id}"]').click()
+        page.keyboard.press("x")
+    head, *lines = exported(page, project / "saved.jsonl")
+    assert head["reviewer"] == "Bo"
+    assert [(line["image_id"], line["reviewer"]) for line in lines] == [("1", "Ana"), ("0", "Bo")]
+    script("--merge", "saved.jsonl")
+    with (project / "m" / "pets.csv").open() as file:
+        decided = {row["image_id"]: row["reviewer_name"] for row in csv.DictReader(file)}
+    assert (decided["0"], decided["1"]) == ("Bo", "Ana")
+
+
 def test_manifest_page__collected_in_a_workspace(
     page: Page, project: Path, script: Callable[..., str], commands: Any, table_rows: Any
 ) -> None:
@@ -107,7 +134,6 @@ def test_manifest_page__collected_in_a_workspace(
     for sample_id in (1, 2):
         page.locator(f'[data-sample-id="{sample_id}"]').click()
         page.keyboard.press("x")
-    page.get_by_test_id("reviewer").fill("Ana")
     exported(page, project / "saved.jsonl")
     ws = project / "ws"
     commands.run("scan", project / "pets", "-w", ws)
@@ -136,7 +162,6 @@ def test_full_storage__goes_on_elsewhere_and_nothing_is_lost(
     page.locator('[data-sample-id="1"]').click()
     page.keyboard.press("k")
     page.evaluate(FILL)
-    page.get_by_test_id("reviewer").fill("Ana")
     page.locator('[data-sample-id="1"]').click()
     page.keyboard.press("x")
     page.locator('[data-sample-id="0"]').click()

@@ -7,12 +7,14 @@ const FORGOTTEN_MS = 60_000;
 
 export async function exportDecisions(state: ReviewState): Promise<void> {
   const name = state.reviewer.value.trim();
-  if (state.source instanceof OfflineSource) {
-    const text = await state.source.exported(name || "reviewer");
-    const who = (name || "reviewer").replace(/[^\w-]+/g, "_");
-    save(new Blob([text], { type: "application/jsonl" }), `${state.columns.meta.dataset}_decisions_${who}.jsonl`);
-  } else {
+  if (!(state.source instanceof OfflineSource)) {
     await exportManifest(state, name);
+  } else if (name === "") {
+    state.tell({ text: "say your name first, in the bar at the top: the file says who saved it" });
+    state.isNameWanted.value = true;
+  } else {
+    const content = new Blob([await state.source.exported(name)], { type: "application/jsonl" });
+    save(content, `${state.columns.meta.dataset}_decisions_${name.replace(/[^\w-]+/g, "_")}.jsonl`);
   }
 }
 

@@ -48,6 +48,8 @@ export class ReviewState {
   /** As typed; `seenAs` is the name once it is said, whose eyes the columns are for. */
   readonly reviewer = signal(remembered("chaffinch.reviewer") ?? "");
   readonly seenAs = signal("");
+  /** Whether nothing goes on before the reviewer has said their name. */
+  readonly isNameWanted = signal(false);
   readonly decisions: Decisions;
   readonly audit: Audit;
   readonly startedAt = Date.now();
@@ -68,7 +70,10 @@ export class ReviewState {
     this.decisions = new Decisions(columns, source, {
       reviewer: () => this.ownName(),
       onConflict: (items) => this.tellConflict(items),
-      onRefused: (why) => this.tell({ text: `not saved and taken back: ${why}` }),
+      onRefused: (why) => {
+        this.tell({ text: `not saved and taken back: ${why}` });
+        this.isNameWanted.value = this.ownName() === "";
+      },
     });
     this.audit = new Audit(columns);
     this.details = new Details(columns, source);
@@ -152,11 +157,11 @@ export class ReviewState {
 
   /** Shows what the reviewer who has just said their name may see. */
   async seeAsReviewer(): Promise<void> {
+    this.decisions.startAnew();
+    this.seenAs.value = this.ownName();
     if (!this.columns.meta.is_live) {
       return;
     }
-    this.decisions.startAnew();
-    this.seenAs.value = this.ownName();
     const seen = new Columns(this.columns.meta);
     await this.source.load(seen, () => undefined);
     this.decisions.showAs(seen);

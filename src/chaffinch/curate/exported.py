@@ -150,7 +150,8 @@ def _decision(
     if how not in get_args(How):
         raise TableError("is no way to decide", path=str(path), row=line, column="how", got=str(how))
     time_utc = _time(texts["time_utc"], where=place)
-    act = Act(reviewer=reviewer, how=how, batch_id=texts["batch_id"], time_utc=time_utc)
+    who = check_reviewer(str(entry.get("reviewer") or reviewer))
+    act = Act(reviewer=who, how=how, batch_id=texts["batch_id"], time_utc=time_utc)
     note = Saying(note=str(entry.get("note", "")))
     event = act.event(
         0,

@@ -274,6 +274,8 @@ def test_file__what_was_said_is_there_after_a_reload(new_page: Any, planted: Any
     page = new_page()
     page.goto(planted.page.as_uri())
     page.wait_for_selector("html[data-ready]")
+    page.get_by_test_id("reviewer").fill("Ana")
+    page.get_by_test_id("reviewer").blur()
     first, second = (
         page.locator(f'.tile[aria-posinset="{n}"]').get_attribute("data-sample-id") for n in (1, 2)
     )

@@ -69,6 +69,15 @@ def test_collect__lines_of_a_workspace_keep_their_keys(
     assert (found.saved, found.unattached, found.left) == (2, ("all/gone.png",), ())
 
 
+def test_collect__a_line_may_be_somebody_elses_than_the_file(
+    make_workspace: Callable[..., Path], write: Write
+) -> None:
+    ws = make_workspace({"cat": 2}, None)
+    path = write(said(1, "all/cat/0000.png", reviewer="Bo"), said(2, "all/cat/0001.png"))
+    assert collect_decisions(ws, path).saved == 2
+    assert [entry.decision.reviewer for entry in open_log(ws).read()] == ["Bo", "Ana"]
+
+
 def test_collect__another_dataset_is_refused(
     make_workspace: Callable[..., Path], write: Write, tmp_path: Path
 ) -> None:

@@ -10,16 +10,17 @@ beforeEach(() => {
   vi.stubGlobal("localStorage", madeStorage());
 });
 
-async function opened() {
+async function opened(who = { name: "Ada" }) {
   const source = new OfflineSource(page);
   const columns = new Columns(page.meta);
   await source.load(columns, () => undefined);
+  const refused: string[] = [];
   const decisions = new Decisions(columns, source, {
-    reviewer: () => "Ada",
+    reviewer: () => who.name,
     onConflict: () => undefined,
-    onRefused: () => undefined,
+    onRefused: (why) => refused.push(why),
   });
-  return { source, columns, decisions };
+  return { source, columns, decisions, refused };
 }
 
 const wait = () => new Promise((resolve) => setTimeout(resolve));
@@ -67,6 +68,35 @@ test("the export is a head and one line an event, undos with ids of their own", 
   expect(events.slice(2).map((event) => event.undo_of)).toEqual([batch, batch]);
   expect(new Set(events.map((event) => event.event_id)).size).toBe(4);
   expect(new Set(events.map((event) => event.batch_id)).size).toBe(2);
+});
+
+test("each line is whose name stood on the page when it was decided, whoever exports and undoes", async () => {
+  const who = { name: "Ada" };
+  const { source, decisions } = await opened(who);
+  decisions.decide([0], { action: "remove" });
+  decisions.decide([1], { action: "remove" });
+  await wait();
+  who.name = "Bo";
+  decisions.undo();
+  decisions.decide([2], { action: "keep" });
+  await wait();
+  const [head, ...events] = lines(await source.exported("Bo"));
+  expect(head.reviewer).toBe("Bo");
+  expect(events.map((event) => [event.key, event.reviewer])).toEqual([
+    ["train/10.jpg", "Ada"],
+    ["train/20.jpg", "Ada"],
+    ["train/20.jpg", "Ada"],
+    ["train/30.jpg", "Bo"],
+  ]);
+});
+
+test("nothing is kept of somebody without a name; the page asks for it", async () => {
+  const { source, columns, decisions, refused } = await opened({ name: "" });
+  decisions.decide([0], { action: "remove" });
+  await wait();
+  expect(refused).toEqual(["say your name first, in the bar at the top: it goes with each decision"]);
+  expect(columns.at("action", 0)).toBe(0);
+  expect(lines(await source.exported("Ada"))).toHaveLength(1);
 });
 
 test("two windows of one page lose nothing of each other", async () => {

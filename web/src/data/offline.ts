@@ -6,7 +6,7 @@ import type { DisputesOut } from "./api";
 import type { Columns, Meta } from "./columns";
 import { after, newId, putSaid, saidOf } from "./decisions";
 import { Overflow } from "./overflow";
-import type { Act, Detail, Saved, Source } from "./source";
+import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
 
 /** What the page carries in its script element `data`. */
 export interface PageData {
@@ -117,7 +117,11 @@ export class OfflineSource implements Source {
     return { disputes: [], is_adjudicator: false };
   }
 
+  /** Keeps an act; without a name it is refused, since the export says of each decision who made it. */
   async save(act: Act): Promise<Saved> {
+    if (act.reviewer === "") {
+      throw new RefusedError("say your name first, in the bar at the top: it goes with each decision");
+    }
     await this.keep({ act, undo_of: null, subjects: this.subjects(act) });
     return {
       kind: "saved",
@@ -141,7 +145,7 @@ export class OfflineSource implements Source {
     return () => undefined;
   }
 
-  /** The decisions as the file that `review --collect` reads: one JSON object a line, a head first. */
+  /** The decisions as the file that `review --collect` reads: one JSON object a line, a head with who exports first. */
   async exported(reviewer: string): Promise<string> {
     const { dataset, subjects } = this.meta;
     const head = { format: "chaffinch decisions", version: 1, dataset, subjects, reviewer };
@@ -193,6 +197,7 @@ function exportedLines({ act, undo_of, subjects }: StoredAct): object[] {
   return act.items.map((item, place) => ({
     event_id: item.event_id,
     batch_id: act.batch_id,
+    reviewer: act.reviewer,
     ...subjects[place],
     time_utc: act.time_utc,
     how: act.how,

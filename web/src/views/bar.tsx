@@ -200,11 +200,20 @@ function SaveState({ state }: { state: ReviewState }) {
 
 function Reviewer({ state }: { state: ReviewState }) {
   const known = state.columns.meta.reviewer;
+  const field = useRef<HTMLInputElement>(null);
+  const isWanted = state.isNameWanted.value;
+  useEffect(() => {
+    if (isWanted) {
+      field.current?.focus();
+      state.isNameWanted.value = false;
+    }
+  }, [state, isWanted]);
   if (known !== null) {
     return <span>{known}</span>;
   }
   return (
     <input
+      ref={field}
       type="text"
       size={10}
       data-testid="reviewer"
