@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { tagsToGive } from "./data/columns";
+import { standIn } from "./data/nopicture";
 import { commands, isTyping, spelled } from "./keys";
 import { keyNames, keyTable, storedKeys, storeKeys } from "./ownkeys";
 import type { ReviewState } from "./state";
@@ -41,6 +42,16 @@ export function App({ state }: { state: ReviewState }) {
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
   }, [table, state]);
+  useEffect(() => {
+    // Such events do not rise through the page: they are caught on their way down.
+    const onError = ({ target }: Event) => {
+      if (target instanceof HTMLImageElement) {
+        void standIn(state.source, target);
+      }
+    };
+    document.addEventListener("error", onError, true);
+    return () => document.removeEventListener("error", onError, true);
+  }, [state]);
   const view = state.view.value;
   return (
     <div class="app" data-drawer={state.drawer.value}>

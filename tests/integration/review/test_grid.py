@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -256,6 +257,25 @@ def test_search__finds_by_name_and_lets_go(ana: Any, planted: Any) -> None:
     ana.page.get_by_test_id("search").fill("")
     ana.press("Enter")
     ana.until(f"document.querySelector('.tile').ariaSetSize === '{n}'")
+
+
+def test_tile__of_a_broken_file_says_which(ana: Any, planted: Any) -> None:
+    broken = planted.truth.of_kind("empty")[0].path
+    ana.go_to(broken)
+    src = ana.see('.tile.cursor img[src^="data:image/svg"]').get_attribute("src")
+    assert "no picture" in unquote(src) and broken.rsplit("/", 1)[-1][-20:] in unquote(src)
+    ana.press(" ")
+    ana.see('.zoom img[src^="data:image/svg"]')
+
+
+def test_tile__of_a_doubted_label_has_both_classes_in_full(ana: Any, planted: Any) -> None:
+    side = ana.page.get_by_role("navigation", name="filter")
+    side.locator("fieldset", has_text="Found").first.locator("label", has_text="mislabel").click()
+    ana.until("document.querySelectorAll('.tile .words .relabel').length > 3")
+    cut = ana.page.locator(".tile .words b").evaluate_all(
+        "all => all.filter(b => b.scrollWidth > b.clientWidth).map(b => b.textContent)"
+    )
+    assert cut == []
 
 
 def test_similar__from_a_server_alone(ana: Any, planted: Any) -> None:

@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import type { DisputesOut } from "./api";
 import type { Columns, Meta } from "./columns";
 import { after, newId, putSaid, saidOf } from "./decisions";
+import { noPicture } from "./nopicture";
 import { Overflow } from "./overflow";
 import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
 
@@ -39,8 +40,6 @@ interface Subject {
 /** Whether everything decided is kept in the browser; false after it refused to store any more. */
 export const isKept = signal(true);
 
-/** Characters of a file's name that fit into the place of its picture. */
-const NAME_SHOWN = 23;
 
 export class OfflineSource implements Source {
   readonly meta: Meta;
@@ -89,9 +88,7 @@ export class OfflineSource implements Source {
 
   /** A picture that says there is none, and of which file. */
   private placeholder(sampleId: number): string {
-    const path = this.page.details[this.byId.get(sampleId) ?? -1]?.image_path ?? "";
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    return noPicture(name.length > NAME_SHOWN ? `\u2026${name.slice(1 - NAME_SHOWN)}` : name);
+    return noPicture(this.page.details[this.byId.get(sampleId) ?? -1]?.image_path ?? "");
   }
 
   async search(text: string): Promise<readonly number[]> {
@@ -213,16 +210,6 @@ function exportedLines({ act, undo_of, subjects }: StoredAct): object[] {
 /** Orders acts as the log does: both storages, and all windows, count as one. */
 function byTime(one: StoredAct, other: StoredAct): number {
   return one.act.time_utc.localeCompare(other.act.time_utc);
-}
-
-function noPicture(name: string): string {
-  // Control characters cannot stand in XML, and marks that turn the writing direction would hide a name's end.
-  const shown = name.replace(/[\p{C}&<>]/gu, "\u00b7");
-  const text = (y: number, words: string) => `<text x="80" y="${y}">${words}</text>`;
-  const dark = "@media(prefers-color-scheme:dark){text{fill:#a8acb3}}";
-  const style = `text{font:11px sans-serif;fill:#5b6068;text-anchor:middle}${dark}`;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="160" height="120"><style>${style}</style>`;
-  return `data:image/svg+xml,${encodeURIComponent(`${svg}${text(56, "no picture here")}${text(74, shown)}</svg>`)}`;
 }
 
 function replay(columns: Columns, act: Act): void {

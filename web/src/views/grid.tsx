@@ -165,10 +165,10 @@ const Tile = memo((props: TileProps) => {
       }}
     >
       <div class="frame">
-        <img src={state.source.thumbUrl(sampleId)} alt="" decoding="async" draggable={false} onError={hide} />
+        <img src={state.source.thumbUrl(sampleId)} alt="" decoding="async" draggable={false} />
         {action !== "none" && <span class={`mark ${action}`}>{action}</span>}
         {other !== undefined && (
-          <span class="held" title={held(other)}>
+          <span class="held" title={`${held(other)}; decide it if you like, whoever is later is told`}>
             {other}
           </span>
         )}
@@ -180,9 +180,11 @@ const Tile = memo((props: TileProps) => {
           </span>
         )}
         <span class="words">
-          <b>{label}</b>
+          <span>
+            <b>{label}</b>
+            <span class="type">{type?.replaceAll("_", " ")}</span>
+          </span>
           {becomes !== undefined && <b class="relabel">→ {becomes}</b>}
-          <span class="type">{type?.replaceAll("_", " ")}</span>
         </span>
       </div>
     </div>
@@ -199,9 +201,4 @@ function boxType(columns: Columns, row: number): string | undefined {
   const bits = columns.has("box_issues") ? columns.at("box_issues", row) : 0;
   const type = columns.meta.issue_types[31 - Math.clz32(bits & -bits)];
   return bits === 0 ? undefined : `box: ${type}`;
-}
-
-/** Of a broken file there is no picture, and the browser's mark for that says nothing more. */
-function hide(event: Event): void {
-  (event.currentTarget as HTMLElement).style.visibility = "hidden";
 }
