@@ -158,6 +158,8 @@ def _collect(workspace: Path, files: list[Path]) -> None:
     for file in files:
         found = collect_decisions(workspace, file)
         say(f"{file}: {found.saved:,} decisions saved, {found.already_there:,} were there")
+        if found.n_ahead:
+            hint(f"{file}: {found.n_ahead:,} decisions are dated later than now and count as made now")
         for key in found.unattached[:5]:
             say(f"  about no image of this workspace: {key}")
         if len(found.unattached) > 5:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, cast, get_args
 
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked
 from chaffinch.errors import TableError, UsageError
 from chaffinch.records import Decision, How
+from chaffinch.taxonomy import Action
 
 FORMAT, VERSION = "chaffinch decisions", 1
 """What the head says."""
@@ -97,8 +98,9 @@ def read_exported_decisions(
             row=1,
             hint=_HINT,
         )
-    reviewer = check_reviewer(str(head.get("reviewer", "")))
-    subjects, looked_at = str(head.get("subjects", SAMPLES)), str(head.get("dataset") or "")
+    said = _Fields(head, path, 1)
+    reviewer = check_reviewer(said.text("reviewer") or "")
+    subjects, looked_at = said.text("subjects") or SAMPLES, said.text("dataset") or ""
     if subjects in of and looked_at not in ("", dataset):
         own = json.dumps(dataset, ensure_ascii=False)
         raise TableError(
@@ -133,57 +135,95 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _line(
     entry: Mapping[str, Any], reviewer: str, label: CheckLabel, *, path: Path, line: int
 ) -> ExportedDecision:
-    image = {name: str(entry.get(name) or "") for name in ("image_id", "image_path", "split")}
-    return ExportedDecision(line, _decision(entry, reviewer, label, path=path, line=line), **image)
+    fields = _Fields(entry, path, line)
+    image = {name: fields.word(name) or "" for name in ("image_id", "image_path", "split")}
+    return ExportedDecision(line, _decision(fields, reviewer, label), **image)
 
 
-def _decision(
-    entry: Mapping[str, Any], reviewer: str, label: CheckLabel, *, path: Path, line: int
-) -> Decision:
-    place = f"{path} row {line}"
-    names = ("event_id", "batch_id", "key", "time_utc")
-    texts = {name: _text(entry, name, path=path, line=line) for name in names}
-    for name in ("event_id", "batch_id"):
-        if not _ID.fullmatch(texts[name]):
-            raise TableError("is no id", path=str(path), row=line, column=name, got=texts[name])
-    how, undo_of = entry.get("how", "looked"), entry.get("undo_of")
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The fields of a line; each asks for its type. What is `null` is left out."""
+
+    entry: Mapping[str, Any]
+    path: Path
+    row: int
+
+    @property
+    def place(self) -> str:
+        """Where the line stands, for a message."""
+        return f"{self.path} row {self.row}"
+
+    def fault(self, what: str, name: str) -> TableError:
+        """Return the error that names a field and what it holds."""
+        value = self.entry.get(name)
+        got = value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return TableError(what, path=str(self.path), row=self.row, column=name, got=got, hint=_HINT)
+
+    def text(self, name: str) -> str | None:
+        """Return a text; None where it is left out."""
+        value = self.entry.get(name)
+        if value is not None and not isinstance(value, str):
+            raise self.fault("is no text", name)
+        return value
+
+    def word(self, name: str) -> str | None:
+        """Return a text that may be written as a whole number, as ids and labels are."""
+        value = self.entry.get(name)
+        return str(value) if type(value) is int else self.text(name)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts; none where it is left out."""
+        value = self.entry.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.fault("is no list of texts", name)
+        return tuple(value)
+
+    def needed(self, name: str) -> str:
+        """Return a text that must be there."""
+        value = self.text(name)
+        if not value:
+            raise self.fault("is missing", name)
+        return value
+
+
+def _decision(fields: _Fields, reviewer: str, label: CheckLabel) -> Decision:
+    event_id, batch_id, key = (fields.needed(name) for name in ("event_id", "batch_id", "key"))
+    for name, text in (("event_id", event_id), ("batch_id", batch_id)):
+        if not _ID.fullmatch(text):
+            raise fields.fault("is no id", name)
+    how, undo_of = fields.text("how") or "looked", fields.text("undo_of")
     if how not in get_args(How):
-        raise TableError("is no way to decide", path=str(path), row=line, column="how", got=str(how))
-    time_utc = _time(texts["time_utc"], where=place)
-    who = check_reviewer(str(entry.get("reviewer") or reviewer))
-    act = Act(reviewer=who, how=how, batch_id=texts["batch_id"], time_utc=time_utc)
-    note = Saying(note=str(entry.get("note", "")))
-    event = act.event(
+        raise fields.fault("is no way to decide", "how")
+    time_utc = _time(fields.needed("time_utc"), where=fields.place)
+    who = check_reviewer(fields.text("reviewer") or reviewer)
+    act = Act(reviewer=who, how=cast("How", how), batch_id=batch_id, time_utc=time_utc)
+    note = Saying(note=fields.text("note") or "")
+    return act.event(
         0,
-        texts["key"],
-        note if undo_of is not None else _saying(entry, label, where=place),
-        content_digest=entry.get("content_digest"),
-        findings=",".join(sorted(map(str, entry.get("findings") or ()))),
-        undo_of=None if undo_of is None else str(undo_of),
+        key,
+        note if undo_of is not None else _saying(fields, label),
+        content_digest=fields.text("content_digest"),
+        findings=",".join(sorted(fields.texts("findings"))),
+        undo_of=undo_of,
+        event_id=event_id,
     )
-    return replace(event, event_id=texts["event_id"])
 
 
-def _saying(entry: Mapping[str, Any], label: CheckLabel, *, where: str) -> Saying:
+def _saying(fields: _Fields, label: CheckLabel) -> Saying:
     """Return what a line says, by the same rules as every decision."""
-    new = entry.get("new_label")
+    new, action = fields.word("new_label"), fields.text("action") or "none"
     return checked(
         Saying(
-            tuple(map(str, entry.get("tags_added", ()))),
-            tuple(map(str, entry.get("tags_removed", ()))),
-            entry.get("action", "none"),
-            None if new is None else label(str(new), where=where),
-            str(entry.get("note", "")),
+            fields.texts("tags_added"),
+            fields.texts("tags_removed"),
+            cast("Action", action),
+            None if new is None else label(new, where=fields.place),
+            fields.text("note") or "",
         ),
-        where=where,
+        where=fields.place,
     )
-
-
-def _text(entry: Mapping[str, Any], name: str, *, path: Path, line: int) -> str:
-    value = entry.get(name)
-    if not isinstance(value, str) or not value:
-        raise TableError("is missing", path=str(path), row=line, column=name, hint="export the page again")
-    return value
 
 
 def _time(text: str, *, where: str) -> str:
@@ -193,7 +233,8 @@ def _time(text: str, *, where: str) -> str:
         UsageError: If it is none.
     """
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"time_utc {text!r} is no time", where=where) from error
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, which writes early years with fewer digits: times are compared as texts.
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -10,6 +10,7 @@ import numpy as np
 
 from chaffinch.curate.attach import is_about
 from chaffinch.curate.current import CONTENT_COLUMNS, contents_of
+from chaffinch.curate.events import now_utc
 from chaffinch.curate.exported import MANIFEST, ExportedDecision, read_exported_decisions
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.where import FindingsQuery, Selected
@@ -36,11 +37,14 @@ class Collected:
     left: tuple[str, ...]
     """Lines about other pictures, and lines of a manifest's page about images that are not known here, with
     the reason: not saved."""
+    n_ahead: int
+    """Decisions dated later than now, by a clock ahead of this one; they count as made now."""
 
 
 def collect_decisions(root: Path, path: Path) -> Collected:
     """Append the decisions of an exported file to the log, but for those about other pictures.
 
+    A decision dated later than now counts as made now: it must not win over what people say from now on.
     Those of a workspace's page keep their keys. A manifest's page knows ids and paths alone: its decisions
     are linked to samples as the rows of an edited manifest are.
 
@@ -59,7 +63,7 @@ def collect_decisions(root: Path, path: Path) -> Collected:
         samples = {s.sample_id: s for s in query.by_number(known)}
     gatherer = RowGatherer(folder.files(generation, "samples"), CONTENT_COLUMNS)
     contents = dict(zip(known.tolist(), contents_of(gatherer, known), strict=True))
-    decisions, lost, left = [], [], []
+    decisions, lost, left, now = [], [], [], now_utc()
     for line, number in zip(exported.lines, numbers.tolist(), strict=True):
         sample, decision = samples.get(number), line.decision
         why = REASONS.get(number, "not known here") if sample is None and is_manifest else ""
@@ -73,8 +77,9 @@ def collect_decisions(root: Path, path: Path) -> Collected:
         elif is_manifest:
             decision = _about(decision, sample)
         decisions.append(_with_suggestion(decision, sample, labels))
-    found = open_log(root).append(decisions)
-    return Collected(found.saved, found.already_there, tuple(dict.fromkeys(lost)), tuple(left))
+    n_ahead = sum(decision.time_utc > now for decision in decisions)
+    found = open_log(root).append(replace(d, time_utc=min(d.time_utc, now)) for d in decisions)
+    return Collected(found.saved, found.already_there, tuple(dict.fromkeys(lost)), tuple(left), n_ahead)
 
 
 def _named(folder: WorkspaceFolder, generation: Generation, lines: Sequence[ExportedDecision]) -> np.ndarray:

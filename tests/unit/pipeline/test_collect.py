@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from chaffinch.curate.current import current_states
+from chaffinch.curate.events import Saying, now_utc
+from chaffinch.curate.tagging import plan_tagging, write_tagging
 from chaffinch.errors import ChaffinchError, TableError
 from chaffinch.pipeline.collect import collect_decisions
 from chaffinch.pipeline.import_manifest import import_manifest
@@ -109,6 +112,63 @@ def test_collect__what_was_decided_about_another_picture_is_left(
     )
     (entry,) = open_log(ws).read()
     assert entry.decision.key == "all/cat/0001.png"
+
+
+def test_collect__a_clock_ahead_wins_over_nothing_that_is_said_later(
+    make_workspace: Callable[..., Path], write: Write
+) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    key = "all/cat/0000.png"
+    lines = [
+        said(n, key, time_utc=f"2931-01-01T00:00:0{n}Z", action=a) for n, a in ((1, "keep"), (2, "remove"))
+    ]
+    before = now_utc()
+    assert collect_decisions(ws, write(*lines)).n_ahead == 2
+    first, second = (entry.decision.time_utc for entry in open_log(ws).read())
+    assert before <= first == second <= now_utc()
+    assert current_states(ws)[key].action == "remove", "in their own order"
+    write_tagging(ws, plan_tagging(ws, Saying(action="keep"), reviewer="Bo", names=[key]))
+    assert current_states(ws)[key].action == "keep"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("findings", 5, "column 'findings': is no list of texts, got '5'"),
+        ("findings", [5], "column 'findings': is no list of texts"),
+        ("tags_added", "keep", "column 'tags_added': is no list of texts, got 'keep'"),
+        ("content_digest", {"a": 1}, "column 'content_digest': is no text"),
+        ("action", ["keep"], "column 'action': is no text"),
+        ("note", 7, "column 'note': is no text, got '7'"),
+        ("reviewer", 7, "column 'reviewer': is no text"),
+        ("undo_of", 7, "column 'undo_of': is no text"),
+        ("key", {}, "column 'key': is no text"),
+        ("image_path", [], "column 'image_path': is no text"),
+        ("event_id", None, "column 'event_id': is missing"),
+        ("time_utc", "0001-01-01T00:00:00+14:00", "'0001-01-01T00:00:00+14:00' is no time"),
+        ("time_utc", "yesterday", "'yesterday' is no time"),
+    ],
+)
+def test_collect__a_field_of_the_wrong_type_is_named_and_nothing_taken(
+    make_workspace: Callable[..., Path], write: Write, field: str, value: Any, message: str
+) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    path = write(said(1, "all/cat/0000.png"), said(2, "all/cat/0000.png") | {field: value})
+    with pytest.raises(ChaffinchError) as error:
+        collect_decisions(ws, path)
+    assert f"{path} row 3" in error.value.where
+    assert message in str(error.value)
+    assert open_log(ws).head().seq == 0
+
+
+def test_collect__what_is_null_is_left_out(make_workspace: Callable[..., Path], write: Write) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    names = ("tags_added", "tags_removed", "findings", "note", "new_label", "how", "undo_of", "image_id")
+    line = said(1, "all/cat/0000.png", time_utc="0500-02-03T00:00:00Z") | dict.fromkeys(names)
+    assert collect_decisions(ws, write(line)).saved == 1
+    (entry,) = open_log(ws).read()
+    assert (entry.decision.how, entry.decision.tags_added) == ("looked", ())
+    assert entry.decision.time_utc == "0500-02-03T00:00:00.000000Z"
 
 
 def test_collect__texts_may_hold_any_line_end(make_workspace: Callable[..., Path], write: Write) -> None:
