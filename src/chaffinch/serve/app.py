@@ -6,6 +6,7 @@ Images are named by number alone: no request carries a path. Routes that read fi
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, cast
@@ -44,6 +45,8 @@ MAX_LIMIT = 1000
 MAX_DETAILS = 200
 MAX_FAULTS_TOLD = 5
 """Of a request that was not understood."""
+SEQ_HEADER = "X-Log-Seq"
+"""Up to where in the log a part of the columns tells; the news go on from there."""
 NEWS_EVERY_S = 0.5
 """How often the server looks for decisions of others."""
 
@@ -137,10 +140,13 @@ def _add_data_routes(app: FastAPI, board: Board, *, page: str, access: Access) -
         if not 0 <= part < n_parts(len(data)):
             raise HTTPException(404, "there is no such part")
         board.look()
+        # Taken before the columns are: what comes meanwhile is told once more, and never left out.
+        seq = board.seq
         rows = slice(part * PART_ROWS, (part + 1) * PART_ROWS)
         values = {name: column[rows] for name, column in data.columns.values.items()}
         values |= board.columns(viewer_of(request), rows)
-        return Response(part_bytes(values, 0), media_type="application/octet-stream")
+        body = part_bytes(values, 0)
+        return Response(body, media_type="application/octet-stream", headers={SEQ_HEADER: str(seq)})
 
 
 def _add_sample_routes(app: FastAPI, board: Board) -> None:
@@ -239,10 +245,16 @@ def _add_decision_routes(app: FastAPI, board: Board) -> None:
 
 def _add_news_route(app: FastAPI, board: Board, leases: Leases) -> None:
     @app.get("/api/events", response_class=StreamingResponse, responses={200: {"model": News}})
-    async def events(request: Request, reviewer: Name = "") -> StreamingResponse:
+    async def events(
+        request: Request, reviewer: Name = "", after: Annotated[int | None, Query(ge=0, le=2**53)] = None
+    ) -> StreamingResponse:
         # A browser's EventSource sends no headers: without a token, the address says who reads.
         viewer = viewer_of(request) or spelled_reviewer(reviewer)
-        news = _news(board, leases, viewer=viewer, is_gone=request.is_disconnected)
+        # A browser that connects again says what it heard last.
+        heard = request.headers.get("last-event-id", "")
+        wanted = int(heard) if re.fullmatch(r"[0-9]{1,15}", heard) else after
+        seq = board.seq if wanted is None else min(wanted, board.seq)
+        news = _news(board, leases, viewer=viewer, after_seq=seq, is_gone=request.is_disconnected)
         return StreamingResponse(news, media_type="text/event-stream")
 
 
@@ -266,10 +278,10 @@ def _change(seen: Seen) -> Change:
 
 
 async def _news(
-    board: Board, leases: Leases, *, viewer: str | None, is_gone: Callable[[], Awaitable[bool]]
+    board: Board, leases: Leases, *, viewer: str, after_seq: int, is_gone: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[str]:
     """Yield what was decided and who looks at what, as server-sent events, until the reader goes away."""
-    seq, held = board.seq, list[Held]()
+    seq, held = after_seq, list[Held]()
     while not await is_gone():
         await run_in_threadpool(board.look)
         now = leases.held()
@@ -288,4 +300,4 @@ def _told(board: Board, after_seq: int, held: Sequence[Held], viewer: str | None
     seq = board.seq
     items = [_change(board.seen(sample_id, viewer)) for sample_id in board.changed_since(after_seq)]
     news = News(seq=seq, items=items, held=[LeaseHeld(**asdict(lease)) for lease in held])
-    return seq, f"data: {news.model_dump_json()}\n\n"
+    return seq, f"id: {seq}\ndata: {news.model_dump_json()}\n\n"

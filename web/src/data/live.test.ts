@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { madeMeta, madeStorage } from "../testing/made";
+import { madeColumns, madeMeta, madeStorage, partOf } from "../testing/made";
+import { Columns } from "./columns";
 import { LiveSource } from "./live";
 import { type Act, RefusedError } from "./source";
 
@@ -81,6 +82,50 @@ test("who asks is always said, whatever letters the name has, and an empty name 
   await source.save({ ...act, reviewer: "Ада" });
   expect(asked.at(-1)?.headers["X-Reviewer"]).toBe("%D0%90%D0%B4%D0%B0");
   expect(JSON.parse(asked.at(-1)?.body ?? "").reviewer).toBe("Ада");
+});
+
+/** A stream of news as the browser has it; the test says what comes. */
+class MadeEvents {
+  static readonly CLOSED = 2;
+  static readonly made: MadeEvents[] = [];
+  readyState = 1;
+  onmessage: (event: { data: string }) => void = () => undefined;
+  onerror: () => void = () => undefined;
+
+  constructor(readonly url: string) {
+    MadeEvents.made.push(this);
+  }
+  close(): void {
+    this.readyState = MadeEvents.CLOSED;
+  }
+}
+
+test("the news go on from what was loaded, and from what was heard, also after a refusal", async () => {
+  vi.useFakeTimers();
+  vi.stubGlobal("EventSource", MadeEvents);
+  const columns = madeColumns([{}, {}]);
+  localStorage.setItem("chaffinch.reviewer", "王");
+  const source = await opened(200, {});
+  (source.meta as { n: number }).n = 2;
+  vi.stubGlobal("fetch", async () => new Response(partOf(columns), { headers: { "X-Log-Seq": "7" } }));
+  await source.load(new Columns(source.meta), () => undefined);
+  const heard: number[] = [];
+  const end = source.watch((news) => heard.push(news.seq));
+  const url = "/api/events?reviewer=%E7%8E%8B&after=";
+  expect(MadeEvents.made.map((events) => events.url)).toEqual([`${url}7`]);
+  const [first] = MadeEvents.made as [MadeEvents];
+  first.onmessage({ data: '{"seq": 9, "items": [], "held": []}' });
+  first.onerror();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(MadeEvents.made).toHaveLength(1);
+  first.close();
+  first.onerror();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(MadeEvents.made.map((events) => events.url)).toEqual([`${url}7`, `${url}9`]);
+  end();
+  expect(MadeEvents.made[1]?.readyState).toBe(MadeEvents.CLOSED);
+  expect(heard).toEqual([9]);
+  vi.useRealTimers();
 });
 
 test("where there are no vectors nothing is similar", async () => {

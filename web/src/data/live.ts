@@ -23,7 +23,13 @@ import { type Act, type Detail, RefusedError, type Saved, type Source } from "./
  */
 const PASSING = new Set([401, 403, 421, 408, 425, 429]);
 
+/** A stream that a proxy or server has ended for good is asked for again after this long. */
+const AGAIN_MS = 5000;
+
 export class LiveSource implements Source {
+  /** Up to where in the log this page knows what was decided; the news go on from there. */
+  private seq = 0;
+
   private constructor(readonly meta: Meta) {}
 
   static async open(): Promise<LiveSource> {
@@ -34,6 +40,8 @@ export class LiveSource implements Source {
     for (let part = 0; columns.nLoaded < this.meta.n; part++) {
       const answer = await this.fetched(`/api/columns/${part}`);
       columns.addPart(await answer.arrayBuffer());
+      // The first part is the oldest. Told twice is harmless: a change of a version that is known is passed over.
+      this.seq = part === 0 ? Number(answer.headers.get("X-Log-Seq")) : this.seq;
       onPart();
     }
   }
@@ -103,10 +111,28 @@ export class LiveSource implements Source {
   }
 
   watch(onNews: (news: News) => void): () => void {
-    // EventSource sends no headers: a token travels in the cookie, a name in the address.
-    const events = new EventSource(`/api/events?reviewer=${encodeURIComponent(this.reviewer())}`);
-    events.onmessage = (event) => onNews(JSON.parse(event.data) as News);
-    return () => events.close();
+    let events: EventSource;
+    let again: ReturnType<typeof setTimeout> | undefined;
+    const follow = () => {
+      // EventSource sends no headers: a token travels in the cookie, a name in the address.
+      events = new EventSource(`/api/events?reviewer=${encodeURIComponent(this.reviewer())}&after=${this.seq}`);
+      events.onmessage = (event) => {
+        const news = JSON.parse(event.data) as News;
+        this.seq = news.seq;
+        onNews(news);
+      };
+      // It comes again by itself where the line breaks, but not where it is refused.
+      events.onerror = () => {
+        if (events.readyState === EventSource.CLOSED) {
+          again = setTimeout(follow, AGAIN_MS);
+        }
+      };
+    };
+    follow();
+    return () => {
+      clearTimeout(again);
+      events.close();
+    };
   }
 
   private async fetched(path: string): Promise<Response> {
