@@ -43,7 +43,7 @@ def tag(
     reviewer: ReviewerOption = None,
     note: Annotated[str, typer.Option(help="Why, in your words.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and show; write nothing.")] = False,
-    undo: Annotated[str | None, typer.Option(help="Batch to take back.")] = None,
+    undo: Annotated[str | None, typer.Option(help="Batch to take back; of others as an adjudicator.")] = None,
 ) -> None:
     """Decide about many samples at once; one batch, which can be undone.
 
@@ -62,10 +62,12 @@ def tag(
     from chaffinch.curate.current import until_current
     from chaffinch.curate.events import Saying
     from chaffinch.curate.tagging import plan_tagging, undo_batch, write_tagging
+    from chaffinch.pipeline.resolve_choices import remembered
 
     if undo is not None:
         _refuse_more(undo, where, ids, from_file, tag_added, untag, action != "none", new_label, dry_run)
-        done = undo_batch(workspace, undo, reviewer=_named(reviewer), note=note)
+        adjudicators = remembered(workspace).adjudicators
+        done = undo_batch(workspace, undo, reviewer=_named(reviewer), note=note, adjudicators=adjudicators)
         say(f"batch {undo} is taken back: {counted(len(done.events), 'sample')}")
         hint(_how_to_undo(workspace, done, _named(reviewer)))
         return

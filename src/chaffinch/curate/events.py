@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import secrets
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -148,6 +148,15 @@ def _settled_action(action: Action, tags: Sequence[str], *, where: str) -> Actio
         first, second = list(asked.values())[:2]
         raise UsageError(f"{first} contradicts {second}", where=where, hint="decide on one of them")
     return next(iter(asked), "none")
+
+
+def may_take_back(batch: Decision, reviewer: str, adjudicators: Set[str]) -> bool:
+    """Tell whether a reviewer may take back the batch of a decision.
+
+    People take back their own batches, adjudicators anybody's; those of policies and imports, which cannot do
+    it themselves, everybody.
+    """
+    return batch.origin != PERSON or reviewer in {spelled_reviewer(batch.reviewer), *adjudicators}
 
 
 def undo_events(batch: Iterable[Decision], act: Act, *, note: str = "") -> list[Decision]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from chaffinch.curate.current import append_answer, current_decisions, until_current
-from chaffinch.curate.events import Act, Saying, check_reviewer, checked, undo_events
+from chaffinch.curate.events import Act, Saying, check_reviewer, checked, may_take_back, undo_events
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.state import SubjectState, fold, standing
 from chaffinch.curate.where import FindingsQuery, Selected, Selection
@@ -112,20 +112,23 @@ def write_tagging(root: Path, plan: TagPlan) -> AppendResult:
     return append_answer(open_log(root), plan.events, seq=plan.seq)
 
 
-def undo_batch(root: Path, batch_id: str, *, reviewer: str, note: str = "") -> TagPlan:
+def undo_batch(
+    root: Path, batch_id: str, *, reviewer: str, note: str = "", adjudicators: Set[str] = frozenset()
+) -> TagPlan:
     """Take back a batch, and nothing else; undoing the undo brings it back.
 
     Returns:
         The plan that was written; its events carry the batch id of the undo.
 
     Raises:
-        UsageError: If there is no such batch, or it is undone already.
+        UsageError: If there is no such batch, it is undone already, or it is that of another person and
+            the reviewer no adjudicator.
     """
-    reviewer, log = check_reviewer(reviewer), open_log(root)
-    return until_current(lambda: _undone(log, batch_id, reviewer=reviewer, note=note))
+    act, log = Act(reviewer=check_reviewer(reviewer)), open_log(root)
+    return until_current(lambda: _undone(log, batch_id, act, note=note, adjudicators=adjudicators))
 
 
-def _undone(log: DecisionLog, batch_id: str, *, reviewer: str, note: str) -> TagPlan:
+def _undone(log: DecisionLog, batch_id: str, act: Act, *, note: str, adjudicators: Set[str]) -> TagPlan:
     seq = log.head().seq
     batch = [entry.decision for entry in log.read(batch_id=batch_id)]
     if not batch:
@@ -133,9 +136,14 @@ def _undone(log: DecisionLog, batch_id: str, *, reviewer: str, note: str) -> Tag
             f"there is no batch {batch_id!r}",
             hint="'chaffinch table decisions' lists them in column batch_id",
         )
+    if not may_take_back(batch[0], act.reviewer, adjudicators):
+        raise UsageError(
+            f"the batch {batch_id!r} is that of {batch[0].reviewer}",
+            hint="they take it back, or an adjudicator: chaffinch review -w WS --adjudicator NAME makes one",
+        )
     if batch[0].undo_of is None and not _is_any_standing(log, batch_id):
         raise UsageError(f"the batch {batch_id!r} is undone already", hint="undo its undo to bring it back")
-    events = tuple(undo_events(batch, Act(reviewer=reviewer), note=note))
+    events = tuple(undo_events(batch, act, note=note))
     append_answer(log, events, seq=seq)
     return TagPlan(events, ())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from chaffinch.curate.attach import is_about
 from chaffinch.curate.current import CONTENT_COLUMNS, contents_of
-from chaffinch.curate.events import now_utc
+from chaffinch.curate.events import may_take_back, now_utc
 from chaffinch.curate.exported import MANIFEST, ExportedDecision, read_exported_decisions
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.where import FindingsQuery, Selected
 from chaffinch.pipeline.linking import REASONS, SampleIndex
+from chaffinch.pipeline.resolve_choices import remembered
 from chaffinch.records import Decision
-from chaffinch.storage.decisions import open_log
+from chaffinch.storage.decisions import DecisionLog, open_log
 from chaffinch.storage.folder import Generation, WorkspaceFolder
 from chaffinch.storage.samples import RowGatherer, rows_of_keys
 
@@ -35,14 +36,14 @@ class Collected:
     unattached: tuple[str, ...]
     """Keys of decisions whose image is not under its path here; resolving looks for its content."""
     left: tuple[str, ...]
-    """Lines about other pictures, and lines of a manifest's page about images that are not known here, with
-    the reason: not saved."""
+    """Lines about other pictures, those that take back what others said, and those of a manifest's page about
+    images that are not known here, with the reason: not saved."""
     n_ahead: int
     """Decisions dated later than now, by a clock ahead of this one; they count as made now."""
 
 
 def collect_decisions(root: Path, path: Path) -> Collected:
-    """Append the decisions of an exported file to the log, but for those about other pictures.
+    """Append the decisions of an exported file to the log, but for those about other pictures or batches.
 
     A decision dated later than now counts as made now: it must not win over what people say from now on.
     Those of a workspace's page keep their keys. A manifest's page knows ids and paths alone: its decisions
@@ -62,11 +63,15 @@ def collect_decisions(root: Path, path: Path) -> Collected:
     with FindingsQuery(folder, generation, {}) as query:
         samples = {s.sample_id: s for s in query.by_number(known)}
     gatherer = RowGatherer(folder.files(generation, "samples"), CONTENT_COLUMNS)
+    log = open_log(root)
+    foreign = _foreign_undos(log, exported.lines, remembered(root).adjudicators)
     contents = dict(zip(known.tolist(), contents_of(gatherer, known), strict=True))
     decisions, lost, left, now = [], [], [], now_utc()
     for line, number in zip(exported.lines, numbers.tolist(), strict=True):
         sample, decision = samples.get(number), line.decision
-        why = REASONS.get(number, "not known here") if sample is None and is_manifest else ""
+        why = foreign.get((decision.undo_of, decision.reviewer), "")
+        if sample is None and is_manifest:
+            why = REASONS.get(number, "not known here")
         if not is_about(decision, contents.get(number, ())):
             why = OTHER_PICTURE
         if why:
@@ -78,13 +83,26 @@ def collect_decisions(root: Path, path: Path) -> Collected:
             decision = _about(decision, sample)
         decisions.append(_with_suggestion(decision, sample, labels))
     n_ahead = sum(decision.time_utc > now for decision in decisions)
-    found = open_log(root).append(replace(d, time_utc=min(d.time_utc, now)) for d in decisions)
+    found = log.append(replace(d, time_utc=min(d.time_utc, now)) for d in decisions)
     return Collected(found.saved, found.already_there, tuple(dict.fromkeys(lost)), tuple(left), n_ahead)
 
 
 def _named(folder: WorkspaceFolder, generation: Generation, lines: Sequence[ExportedDecision]) -> np.ndarray:
     """Return the sample of each line's key, shape (N,) int64; -1 where no sample has it."""
     return rows_of_keys(folder.files(generation, "samples"), [line.decision.key for line in lines])
+
+
+def _foreign_undos(
+    log: DecisionLog, lines: Sequence[ExportedDecision], adjudicators: Set[str]
+) -> dict[tuple[str | None, str], str]:
+    """Return each batch and reviewer who may not take it back, with the reason."""
+    found: dict[tuple[str | None, str], str] = {}
+    undos = {(d.undo_of, d.reviewer) for d in (line.decision for line in lines) if d.undo_of is not None}
+    for batch_id, reviewer in sorted(undos):
+        first = next((entry.decision for entry in log.read(batch_id=batch_id)), None)
+        if first is not None and not may_take_back(first, reviewer, adjudicators):
+            found[batch_id, reviewer] = f"takes back what {first.reviewer} said"
+    return found
 
 
 def _linked(folder: WorkspaceFolder, generation: Generation, lines: Sequence[ExportedDecision]) -> np.ndarray:

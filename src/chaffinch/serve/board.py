@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from chaffinch.curate.attach import is_about
-from chaffinch.curate.events import Act, Saying, check_reviewer, checked, undo_events
+from chaffinch.curate.events import Act, Saying, check_reviewer, checked, may_take_back, undo_events
 from chaffinch.curate.gold import Right
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.sharing import (
@@ -304,16 +304,16 @@ class Board:
         return Saved(saved=self._all_seen(ids, act.reviewer))
 
     def undo(self, batch_id: str, act: Act) -> Saved:
-        """Take back a batch of the same reviewer; one that is taken back already stays so.
+        """Take back a batch; one that is taken back already stays so.
 
         Raises:
-            UsageError: If there is no such batch, or it is somebody else's.
+            UsageError: If there is no such batch, or it is not the reviewer's to take back (`may_take_back`).
         """
         act = replace(act, reviewer=check_reviewer(act.reviewer))
 
         def new_events() -> Sequence[Decision]:
             batch = self._batches.get(batch_id, [])
-            if not batch or batch[0].reviewer != act.reviewer:
+            if not batch or not may_take_back(batch[0], act.reviewer, self.adjudicators):
                 raise UsageError(f"{act.reviewer} has no batch {batch_id!r}")
             # Who asks again did not hear the answer, so asking twice must not be wrong.
             return () if self._is_void(batch_id) else undo_events(batch, act)

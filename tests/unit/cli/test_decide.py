@@ -12,7 +12,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from chaffinch.cli.main import app
+from chaffinch.curate.answers import ResolveSettings
 from chaffinch.errors import UsageError
+from chaffinch.pipeline.resolve_choices import remember
 from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.taxonomy import TAGS
 
@@ -41,6 +43,9 @@ def test_tag__counts_saves_and_says_how_to_undo(ws: Path) -> None:
     batch = re.search(r"saved 2 decisions of An Na as batch (\w+)", done.stdout)
     assert batch is not None
     assert f"chaffinch tag -w {ws} --undo {batch[1]} --reviewer 'An Na'" in done.stderr
+    refused = run("tag", "-w", ws, "--undo", batch[1], "--reviewer", "Bo")
+    assert str(refused.exception).startswith(f"the batch '{batch[1]}' is that of An Na")
+    remember(ws, ResolveSettings(adjudicators=frozenset({"Bo"})))
     undone = run("tag", "-w", ws, "--undo", batch[1], "--reviewer", "Bo")
     assert undone.stdout == f"batch {batch[1]} is taken back: 2 samples\n"
 

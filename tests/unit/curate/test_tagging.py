@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaffinch.curate.current import current_states
-from chaffinch.curate.events import Saying
+from chaffinch.curate.events import Act, Saying
 from chaffinch.curate.labels import Labels
 from chaffinch.curate.tagging import (
     TagPlan,
@@ -23,6 +23,7 @@ from chaffinch.formats.manifest_csv import write_manifest
 from chaffinch.identity import ClassTable
 from chaffinch.pipeline.import_manifest import import_manifest
 from chaffinch.records import ClassEntry
+from chaffinch.storage.decisions import open_log
 from chaffinch.storage.export import read_exported
 from chaffinch.storage.folder import WorkspaceFolder
 
@@ -132,17 +133,31 @@ def test_undo_batch__takes_back_exactly_one_batch(ws: Path) -> None:
     write_tagging(ws, planned(ws, "true"))
     before, second = current_states(ws), planned(ws, "split = 'val'", Saying(("remove",)))
     write_tagging(ws, second)
-    undone = undo_batch(ws, second.events[0].batch_id, reviewer="Bo")
+    undone = undo_batch(ws, second.events[0].batch_id, reviewer="Ana")
     after = current_states(ws)
     assert [(k, s.tags, s.action) for k, s in after.items()] == [
         (k, s.tags, s.action) for k, s in before.items()
     ]
     with pytest.raises(UsageError, match="undone already"):
-        undo_batch(ws, second.events[0].batch_id, reviewer="Bo")
-    undo_batch(ws, undone.events[0].batch_id, reviewer="Bo")
+        undo_batch(ws, second.events[0].batch_id, reviewer="Ana")
+    undo_batch(ws, undone.events[0].batch_id, reviewer="Ana")
     assert current_states(ws)["val/cat/a.png"].action == "remove"
     with pytest.raises(UsageError, match="no batch 'nope'"):
-        undo_batch(ws, "nope", reviewer="Bo")
+        undo_batch(ws, "nope", reviewer="Ana")
+
+
+def test_undo_batch__of_others_is_for_adjudicators_but_anybody_may_take_back_a_policy(ws: Path) -> None:
+    plan = planned(ws, "split = 'val'")
+    write_tagging(ws, plan)
+    batch = plan.events[0].batch_id
+    with pytest.raises(UsageError, match="is that of Ana"):
+        undo_batch(ws, batch, reviewer="Bo", adjudicators={"Guy"})
+    undone = undo_batch(ws, batch, reviewer="Guy", adjudicators={"Guy"})
+    with pytest.raises(UsageError, match="is that of Guy"):
+        undo_batch(ws, undone.events[0].batch_id, reviewer="Ana")
+    act = Act(reviewer="p", origin="policy:p@1")
+    open_log(ws).append([act.event(0, "val/cat/a.png", KEEP)])
+    assert len(undo_batch(ws, act.batch_id, reviewer="Ana").events) == 1
 
 
 def test_read_names__of_text_and_csv(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from chaffinch.curate.answers import ResolveSettings
 from chaffinch.curate.current import current_states
 from chaffinch.curate.events import Saying, now_utc
 from chaffinch.curate.tagging import plan_tagging, write_tagging
 from chaffinch.errors import ChaffinchError, TableError
 from chaffinch.pipeline.collect import collect_decisions
 from chaffinch.pipeline.import_manifest import import_manifest
+from chaffinch.pipeline.resolve_choices import remember
 from chaffinch.storage.decisions import open_log
 
 Write = Callable[..., Path]
@@ -169,6 +171,24 @@ def test_collect__what_is_null_is_left_out(make_workspace: Callable[..., Path], 
     (entry,) = open_log(ws).read()
     assert (entry.decision.how, entry.decision.tags_added) == ("looked", ())
     assert entry.decision.time_utc == "0500-02-03T00:00:00.000000Z"
+
+
+def test_collect__what_others_said_is_taken_back_by_adjudicators_alone(
+    make_workspace: Callable[..., Path], write: Write
+) -> None:
+    ws = make_workspace({"cat": 1}, None)
+    key = "all/cat/0000.png"
+    collect_decisions(ws, write(said(1, key), reviewer="Bo"))
+    own = said(2, key, batch_id="batch-0002", action="keep")
+    undo_own = said(3, key, batch_id="batch-0003", action="none", undo_of="batch-0002")
+    undo_other = said(4, key, batch_id="batch-0004", action="none", undo_of="batch-0000")
+    found = collect_decisions(ws, write(own, undo_own, undo_other))
+    assert (found.saved, found.left) == (2, (f"row 4, {key}: takes back what Bo said",))
+    assert collect_decisions(ws, write(own, undo_own)).already_there == 2
+    assert current_states(ws)[key].action == "remove"
+    remember(ws, ResolveSettings(adjudicators=frozenset({"Ana"})))
+    assert collect_decisions(ws, write(own, undo_own, undo_other)).saved == 1
+    assert current_states(ws)[key].action == "none"
 
 
 def test_collect__texts_may_hold_any_line_end(make_workspace: Callable[..., Path], write: Write) -> None:

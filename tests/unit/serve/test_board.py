@@ -110,6 +110,12 @@ def test_undo__takes_back_a_batch_of_ones_own(board: Board) -> None:
     ]
 
 
+def test_undo__of_others_is_for_adjudicators(ws: Path, board: Board) -> None:
+    board.decide([Item(0, 0)], KEEP, Act(reviewer="Ana", batch_id="batch-0001"))
+    guys = Board(ReviewData(ws), open_log(ws), adjudicators={"Guy"})
+    assert guys.undo("batch-0001", Act(reviewer="Guy")).saved[0].action == "none"
+
+
 def test_undo__asked_again_takes_back_once(board: Board, ws: Path) -> None:
     board.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana", batch_id="batch-0001"))
     first = board.undo("batch-0001", Act(reviewer="Ana"))
