@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import type { Columns } from "./data/columns";
+import { type Columns, NO_CLASS } from "./data/columns";
 import { classesLike, commonLabel, relabelAsSuggested, relabelNothing, relabelTo } from "./relabel";
 import { ReviewState } from "./state";
 import { MadeSource, madeColumns, madeStorage, settled } from "./testing/made";
@@ -8,7 +8,7 @@ beforeEach(() => {
   vi.stubGlobal("localStorage", madeStorage());
 });
 
-const NONE = 0xffff;
+const NONE = NO_CLASS;
 const labels = (columns: Columns) => [0, 1, 2].map((row) => columns.newLabel(row));
 
 function opened() {

@@ -2,7 +2,7 @@
 
 A part holds `PART_ROWS` rows: the columns one after the other in the order of `COLUMNS`, little-endian, each
 padded to 8 bytes. Filters, facets, orders and the map need nothing else, so that a page over a million images
-loads some 40 bytes for each and asks for words only of those it shows.
+loads some 50 bytes for each and asks for words only of those it shows.
 
 The order of the rows is that of `sample_id`. What people decided is not part of it: `decision_columns` lays
 that over for one reviewer.
@@ -24,7 +24,7 @@ from chaffinch.taxonomy import ISSUE_TYPES
 
 PART_ROWS = 1 << 17
 
-NO_CLASS, NO_TYPE, NO_GROUP, NO_PLACE = 0xFFFF, 0xFF, -1, 0xFFFF
+NO_CLASS, NO_TYPE, NO_GROUP, NO_PLACE = 0xFFFFFFFF, 0xFF, -1, 0xFFFF
 """What stands where an image has none; places on the map are 0..65534."""
 
 COLUMNS: Mapping[str, str] = {
@@ -33,8 +33,8 @@ COLUMNS: Mapping[str, str] = {
     "box_issues": "uint32",
     "confidence": "uint8",
     "top": "uint8",
-    "given": "uint16",
-    "suggested": "uint16",
+    "given": "uint32",
+    "suggested": "uint32",
     "split": "uint8",
     "source": "uint8",
     "group": "int32",
@@ -45,7 +45,7 @@ COLUMNS: Mapping[str, str] = {
     "tags": "uint32",
     "n_reviewers": "uint8",
     "turn": "uint8",
-    "new_label": "uint16",
+    "new_label": "uint32",
     "version": "uint32",
 }
 """Name and type of each column; `new_label` is the code of a class plus 1, so that 0 is none."""
@@ -121,7 +121,7 @@ def folded_columns(
     known = {name: code for code, name in enumerate(classes)}
     for label in issues.suggestions:
         known.setdefault(label, len(known))
-    translated = np.array([known[label] for label in issues.suggestions] + [NO_CLASS], dtype=np.uint16)
+    translated = np.array([known[label] for label in issues.suggestions] + [NO_CLASS], dtype=np.uint32)
     ids = samples.column("sample_id").to_numpy()
     values = {
         "sample_id": ids.astype(np.uint32),
@@ -129,7 +129,7 @@ def folded_columns(
         "box_issues": issues.box_bits[ids],
         "confidence": np.round(issues.confidence[ids] * 255).astype(np.uint8),
         "top": issues.top[ids],
-        "given": labels.astype(np.uint16),
+        "given": labels.astype(np.uint32),
         "suggested": translated[issues.suggested[ids]],
         "split": splits.astype(np.uint8),
         "source": issues.source[ids],
@@ -145,8 +145,8 @@ def _unused_classes(folder: WorkspaceFolder, generation: Generation, used: Seque
     labels = Labels.of(folder, generation)
     names = folder.read(generation, "classes").column("class_id").to_pylist()
     spelled = dict.fromkeys(text for name in names if (text := labels.spelled(name)) is not None)
-    # A code is 16 bits, of which the last stands for none.
-    return [text for text in spelled if text not in set(used)][: NO_CLASS - 1 - len(used)]
+    known = set(used)
+    return [text for text in spelled if text not in known]
 
 
 def label_code(classes: Mapping[str, int], label: str | None) -> int:
@@ -265,7 +265,7 @@ def priority(values: Mapping[str, np.ndarray], confidence: np.ndarray) -> np.nda
     """
     worth = confidence * (1 - confidence / 2)
     band = np.floor(worth * 10)
-    same = values["given"].astype(np.int64) * (NO_CLASS + 1) + values["suggested"].astype(np.int64)
+    same = values["given"].astype(np.uint64) << np.uint64(32) | values["suggested"]
     _, run = np.unique(same, return_inverse=True)
     shift = (run / max(1, len(same))).astype(np.float32)
     is_flagged = (values["issues"] | values["box_issues"]) > 0

@@ -126,7 +126,7 @@ class ManifestReview:
             "action": np.array(codes, dtype=np.uint8),
             "turn": np.array(turns, dtype=np.uint8),
             "tags": np.array(bits, dtype=np.uint32),
-            "new_label": np.array(labels, dtype=np.uint16),
+            "new_label": np.array(labels, dtype=np.uint32),
         }
 
     def meta(

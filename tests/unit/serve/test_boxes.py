@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from chaffinch.pipeline import review_boxes
 from chaffinch.pipeline.import_export import import_exports
-from chaffinch.pipeline.review_columns import ISSUE_NAMES
+from chaffinch.pipeline.review_columns import ISSUE_NAMES, NO_CLASS
 from chaffinch.pipeline.review_data import ReviewData
 from chaffinch.pipeline.review_file import write_review_file
 from chaffinch.pipeline.scan import SourceSpec, scan
@@ -121,7 +121,7 @@ def test_columns__types_found_in_boxes_stand_apart(boxed: Path) -> None:
     bit = {name: 1 << place for place, name in enumerate(ISSUE_NAMES)}
     values = data.columns.values
     assert values["box_issues"].tolist() == [bit["mislabel"] | bit["outlier"], bit["mislabel"], 0]
-    assert values["issues"].tolist() == [0, 0, 0] and values["suggested"].tolist() == [0xFFFF] * 3
+    assert values["issues"].tolist() == [0, 0, 0] and values["suggested"].tolist() == [NO_CLASS] * 3
     assert values["priority"].argsort().tolist() == [2, 1, 0], "the surest finding in a box comes first"
 
 

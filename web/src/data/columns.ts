@@ -14,7 +14,7 @@ type Values = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float32Array
 const BYTES: Record<Dtype, number> = { uint8: 1, uint16: 2, uint32: 4, int32: 4, float32: 4 };
 
 /** Value of a column that says "none". */
-export const NO_CLASS = 0xffff;
+export const NO_CLASS = 0xffffffff;
 export const NO_TYPE = 0xff;
 
 /** What an image wants of this reviewer; `curate/sharing.py` has the same numbers. */

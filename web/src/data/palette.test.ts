@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { manyColumns, madeColumns } from "../testing/made";
+import { NO_CLASS } from "./columns";
 import { GRAY, layersOf } from "./palette";
 
 const all = (n: number) => Uint32Array.from({ length: n }, (_, row) => row);
 
 test("the legend has only what is there, the most frequent first, and a filter changes no colour", () => {
-  const columns = madeColumns([{ given: 1 }, { given: 1 }, { given: 0 }, { given: 65535 }]);
+  const columns = madeColumns([{ given: 1 }, { given: 1 }, { given: 0 }, { given: NO_CLASS }]);
   const layers = layersOf(columns, all(4), "class", false);
   expect(layers.map(({ name, rows }) => [name, [...rows]])).toEqual([
     ["other", [3]],

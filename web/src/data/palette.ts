@@ -1,6 +1,6 @@
 // Which images of the map have which colour, and what the legend says of them.
 
-import { type Columns, NO_CLASS } from "./columns";
+import type { Columns } from "./columns";
 import { NO_PLACE } from "./raster";
 
 export type Rgb = readonly [number, number, number];
@@ -72,9 +72,9 @@ export function layersOf(columns: Columns, shown: Uint32Array, colouring: Colour
 
 /** Codes below a limit, the most frequent first, equal ones by code. */
 function mostFrequent(values: ArrayLike<number>, limit: number): number[] {
-  const counts = new Uint32Array(NO_CLASS + 1);
+  const counts = new Uint32Array(limit + 1);
   for (let row = 0; row < values.length; row++) {
-    (counts[values[row] as number] as number)++;
+    (counts[Math.min(values[row] as number, limit)] as number)++;
   }
   return Array.from({ length: limit }, (_, code) => code)
     .filter((code) => counts[code] !== 0)

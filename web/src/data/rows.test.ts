@@ -45,7 +45,7 @@ test("a list is shown in its own order", () => {
 
 test("counts count what is shown", () => {
   const rows = chosenRows(columns, { issues: 3 }, "name");
-  expect(counts(columns, rows, "given")).toEqual(
+  expect(counts(columns, rows, "given", 3)).toEqual(
     new Map([
       [0, 2],
       [1, 1],

@@ -206,14 +206,14 @@ function sorted(columns: Columns, rows: Uint32Array, order: "value" | "confidenc
   return order === "value" ? byValue(columns, rows) : highestFirst(columns, rows, "confidence");
 }
 
-/** How many of some rows have each value of a column of at most 16 bits, by value. */
-export function counts(columns: Columns, rows: Uint32Array, name: string): Map<number, number> {
+/** How many of some rows have each of a column's `n` codes, by code; what has none is left out. */
+export function counts(columns: Columns, rows: Uint32Array, name: string, n: number): Map<number, number> {
   const values = columns.column(name);
-  const found = new Uint32Array(1 << 16);
+  const found = new Uint32Array(n + 1);
   for (const row of rows) {
-    (found[values[row] as number] as number)++;
+    (found[Math.min(values[row] as number, n)] as number)++;
   }
-  return new Map([...found.entries()].filter(([, n]) => n > 0));
+  return new Map([...found.subarray(0, n).entries()].filter(([, some]) => some > 0));
 }
 
 /** How many of some rows have each bit of a column. */

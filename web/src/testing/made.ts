@@ -1,6 +1,6 @@
 // Data made up for tests: columns of any size, a source that answers as told, a browser's storage.
 
-import { Columns, type Meta } from "../data/columns";
+import { Columns, type Meta, NO_CLASS } from "../data/columns";
 import type { PageData } from "../data/offline";
 import type { Act, Detail, Saved, Source } from "../data/source";
 
@@ -11,8 +11,8 @@ const NAMES: readonly [string, "uint8" | "uint16" | "uint32" | "int32" | "float3
   ["issues", "uint32", 0],
   ["confidence", "uint8", 0],
   ["top", "uint8", 255],
-  ["given", "uint16", 65535],
-  ["suggested", "uint16", 65535],
+  ["given", "uint32", NO_CLASS],
+  ["suggested", "uint32", NO_CLASS],
   ["split", "uint8", 0],
   ["source", "uint8", 0],
   ["group", "int32", -1],
@@ -21,7 +21,7 @@ const NAMES: readonly [string, "uint8" | "uint16" | "uint32" | "int32" | "float3
   ["tags", "uint32", 0],
   ["n_reviewers", "uint8", 0],
   ["turn", "uint8", 0],
-  ["new_label", "uint16", 0],
+  ["new_label", "uint32", 0],
   ["version", "uint32", 0],
   ["x", "uint16", 0],
   ["y", "uint16", 0],

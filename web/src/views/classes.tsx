@@ -1,9 +1,9 @@
 // Classes that are confused: how often images given as one are held for another; a click shows them.
 
+import { NO_CLASS } from "../data/columns";
 import type { ReviewState } from "../state";
 
 const SHOWN = 60;
-const NONE = 0xffff;
 
 export function Classes({ state }: { state: ReviewState }) {
   const pairs = confused(state);
@@ -60,17 +60,18 @@ interface ConfusedPair {
 function confused(state: ReviewState): ConfusedPair[] {
   const given = state.columns.column("given");
   const suggested = state.columns.column("suggested");
+  const nClasses = state.columns.meta.classes.length;
   const counts = new Map<number, number>();
   for (let row = 0; row < state.columns.nLoaded; row++) {
     const [from, to] = [given[row] as number, suggested[row] as number];
-    if (from !== NONE && to !== NONE && from !== to) {
-      const code = from * (NONE + 1) + to;
+    if (from !== NO_CLASS && to !== NO_CLASS && from !== to) {
+      const code = from * nClasses + to;
       counts.set(code, (counts.get(code) ?? 0) + 1);
     }
   }
   const pairs = [...counts].map(([code, n]) => ({
-    given: Math.floor(code / (NONE + 1)),
-    suggested: code % (NONE + 1),
+    given: Math.floor(code / nClasses),
+    suggested: code % nClasses,
     n,
   }));
   return pairs.sort((a, b) => b.n - a.n || a.given - b.given || a.suggested - b.suggested);

@@ -16,14 +16,13 @@ export function Facets({ state }: { state: ReviewState }) {
     () => ({
       issues: bitCounts(columns, rows, "issues", meta.issue_types.length),
       boxIssues: columns.has("box_issues") ? bitCounts(columns, rows, "box_issues", meta.issue_types.length) : [],
-      splits: counts(columns, rows, "split"),
-      given: counts(columns, rows, "given"),
-      sources: counts(columns, rows, "source"),
+      splits: counts(columns, rows, "split", meta.splits.length),
+      given: counts(columns, rows, "given", meta.classes.length),
+      sources: counts(columns, rows, "source", meta.sources.length),
     }),
     [columns, meta, rows],
   );
   const top = [...found.given]
-    .filter(([code]) => code < meta.classes.length)
     .sort((a, b) => b[1] - a[1])
     .slice(0, CLASSES_SHOWN);
   return (
