@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
+from typing import TypeVar
 
 import pyarrow.compute as pc
 
+from chaffinch.curate.events import Saying
 from chaffinch.errors import UsageError
 from chaffinch.identity import ClassTable
-from chaffinch.records import ClassEntry
+from chaffinch.records import ClassEntry, Decision
 from chaffinch.storage.folder import Generation, WorkspaceFolder
+
+S = TypeVar("S", Saying, Decision)
 
 
 class Labels:
@@ -44,6 +49,12 @@ class Labels:
             return text
         entry = self._table.resolve(text)
         return None if entry is None else str(getattr(entry, self._spelling))
+
+    def with_suggestion(self, said: S, suggested_label: str | None) -> S:
+        """Return what was said with the label that is suggested, where it relabels without naming one."""
+        if said.action != "relabel" or said.new_label is not None or suggested_label is None:
+            return said
+        return replace(said, new_label=self.spelled(suggested_label))
 
     def checked(self, text: str, *, where: str = "") -> str:
         """Return `spelled` of a label that a person named.

@@ -189,9 +189,7 @@ def _selected(
 
 
 def _wanted(row: SelectedFinding, saying: Saying, labels: Labels) -> _Wanted:
-    if saying.action == "relabel" and saying.new_label is None and row.suggested_label is not None:
-        saying = replace(saying, new_label=labels.spelled(row.suggested_label))
-    return _Wanted(saying, row.content_digest, row.findings)
+    return _Wanted(labels.with_suggestion(saying, row.suggested_label), row.content_digest, row.findings)
 
 
 def _copy(row: SelectedFinding) -> Saying:

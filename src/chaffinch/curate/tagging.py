@@ -95,9 +95,7 @@ def plan_tagging(
 
 
 def _event(act: Act, number: int, sample: Selected, *, saying: Saying, labels: Labels) -> Decision:
-    if saying.action == "relabel" and saying.new_label is None and sample.suggested_label is not None:
-        suggestion = labels.spelled(sample.suggested_label)
-        saying = Saying(saying.tags_added, saying.tags_removed, saying.action, suggestion, saying.note)
+    saying = labels.with_suggestion(saying, sample.suggested_label)
     return act.event(
         number, sample.key, saying, content_digest=sample.content_digest, findings=sample.findings
     )

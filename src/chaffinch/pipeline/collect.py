@@ -81,7 +81,8 @@ def collect_decisions(root: Path, path: Path) -> Collected:
             lost.append(decision.key)
         elif is_manifest:
             decision = _about(decision, sample)
-        decisions.append(_with_suggestion(decision, sample, labels))
+        suggested = None if sample is None else sample.suggested_label
+        decisions.append(labels.with_suggestion(decision, suggested))
     n_ahead = sum(decision.time_utc > now for decision in decisions)
     found = log.append(replace(d, time_utc=min(d.time_utc, now)) for d in decisions)
     return Collected(found.saved, found.already_there, tuple(dict.fromkeys(lost)), tuple(left), n_ahead)
@@ -112,14 +113,6 @@ def _linked(folder: WorkspaceFolder, generation: Generation, lines: Sequence[Exp
         [line.image_path or None for line in lines],
         [line.split or None for line in lines],
     )
-
-
-def _with_suggestion(decision: Decision, sample: Selected | None, labels: Labels) -> Decision:
-    """Return a decision with the label that is suggested, where it relabels without naming one."""
-    is_open = decision.action == "relabel" and decision.new_label is None
-    if not is_open or sample is None or sample.suggested_label is None:
-        return decision
-    return replace(decision, new_label=labels.spelled(sample.suggested_label))
 
 
 def _about(decision: Decision, sample: Selected) -> Decision:

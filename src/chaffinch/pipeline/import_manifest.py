@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +134,7 @@ def _compared(
 
 
 def _event(act: Act, number: int, saying: Saying, *, sample: Selected, labels: Labels) -> Decision:
-    if saying.action == "relabel" and saying.new_label is None and sample.suggested_label is not None:
-        saying = replace(saying, new_label=labels.spelled(sample.suggested_label))
+    saying = labels.with_suggestion(saying, sample.suggested_label)
     return act.event(
         number, sample.key, saying, content_digest=sample.content_digest, findings=sample.findings
     )

@@ -4,8 +4,8 @@ A part holds `PART_ROWS` rows: the columns one after the other in the order of `
 padded to 8 bytes. Filters, facets, orders and the map need nothing else, so that a page over a million images
 loads some 50 bytes for each and asks for words only of those it shows.
 
-The order of the rows is that of `sample_id`. What people decided is not part of it: `decision_columns` lays
-that over for one reviewer.
+The order of the rows is that of `sample_id`. What people decided is not part of it: the board
+(`serve/board.py`) lays that over for one reviewer.
 """
 
 from __future__ import annotations

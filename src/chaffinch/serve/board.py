@@ -373,8 +373,7 @@ class Board:
         return replace(saying, new_label=label)
 
     def _event(self, act: Act, number: int, item: Item, subject: Subject, *, saying: Saying) -> Decision:
-        if saying.action == "relabel" and saying.new_label is None and subject.suggested_label is not None:
-            saying = replace(saying, new_label=self._labels.spelled(subject.suggested_label))
+        saying = self._labels.with_suggestion(saying, subject.suggested_label)
         return act.event(
             number,
             subject.key,
