@@ -20,6 +20,7 @@ export interface Toast {
   readonly batchId?: string;
 }
 
+const SINCE = ", with what was decided about the same since";
 const TOAST_MS = 8000;
 
 export class ReviewState {
@@ -69,9 +70,9 @@ export class ReviewState {
   ) {
     this.decisions = new Decisions(columns, source, {
       reviewer: () => this.ownName(),
-      onConflict: (items) => this.tellConflict(items),
-      onRefused: (why) => {
-        this.tell({ text: `not saved and taken back: ${why}` });
+      onConflict: (items, hasMore) => this.tellConflict(items, hasMore),
+      onRefused: (why, hasMore) => {
+        this.tell({ text: `not saved and taken back${hasMore ? SINCE : ""}: ${why}` });
         this.isNameWanted.value = this.ownName() === "";
       },
     });
@@ -361,9 +362,9 @@ export class ReviewState {
     }, TOAST_MS);
   }
 
-  private tellConflict(items: readonly Change[]): void {
-    const n = items.length.toLocaleString();
-    this.tell({ text: `not saved: somebody else decided about ${n} of these images meanwhile; look again` });
+  private tellConflict(items: readonly Change[], hasMore: boolean): void {
+    const why = `somebody else decided about ${items.length.toLocaleString()} of these images meanwhile`;
+    this.tell({ text: `not saved${hasMore ? SINCE : ""}: ${why}; look again` });
   }
 
   /** The details of a row where they have come, else null; asks for those that have not. */

@@ -22,6 +22,7 @@ from schemathesis.generation import GenerationMode
 from chaffinch.serve.app import create_app
 from chaffinch.serve.board import Board
 from chaffinch.serve.guard import LOOPBACK, Access
+from chaffinch.serve.schema import MAX_ITEMS
 from chaffinch.storage.decisions import open_log
 
 ENDLESS = "/api/events"
@@ -36,6 +37,11 @@ CHECKS = [
 ]
 N_CASES = 20
 """Of each operation, valid ones, and as many others."""
+
+
+def test_page__decides_about_as_many_as_the_server_takes() -> None:
+    page = Path(__file__).parents[3] / "web" / "src" / "data" / "decisions.ts"
+    assert f"MAX_ITEMS = {MAX_ITEMS:_};" in page.read_text(encoding="utf-8")
 
 
 def faults_of(operation: Any, mode: GenerationMode) -> str:

@@ -16,12 +16,22 @@ afterEach(() => {
 function made() {
   const columns = madeColumns([{}, { action: KEEP }, {}]);
   const source = new MadeSource(columns.meta);
-  const told: { conflicts: Change[]; refused: string[] } = { conflicts: [], refused: [] };
+  const told: { conflicts: Change[]; refused: string[]; hadMore: boolean[] } = {
+    conflicts: [],
+    refused: [],
+    hadMore: [],
+  };
   const who = { name: "Ada" };
   const decisions = new Decisions(columns, source, {
     reviewer: () => who.name,
-    onConflict: (items) => told.conflicts.push(...items),
-    onRefused: (why) => told.refused.push(why),
+    onConflict: (items, hasMore) => {
+      told.conflicts.push(...items);
+      told.hadMore.push(hasMore);
+    },
+    onRefused: (why, hasMore) => {
+      told.refused.push(why);
+      told.hadMore.push(hasMore);
+    },
   });
   decisions.tallies.count();
   const said = (row: number) => ["action", "tags", "version"].map((name) => columns.at(name, row));
@@ -96,6 +106,77 @@ test("a conflict shows what the server knows and is told; nothing of it can be t
   expect(said(2)).toEqual([NONE, 0, 0]);
   expect(told.conflicts).toHaveLength(1);
   expect(decisions.undo()).toHaveLength(0);
+});
+
+test("what was decided on top of a stale act goes with it: nobody has seen what holds", async () => {
+  const { source, decisions, told, said } = made();
+  // Somebody has kept the first image meanwhile; the server counts and the page does not know it yet.
+  const versions = new Map([[10, 1]]);
+  source.answer = ({ items }) => {
+    const stale = items.filter((item) => item.version !== (versions.get(item.sample_id) ?? 0));
+    if (stale.length > 0) {
+      return { kind: "conflict", items: stale.map((item) => change(item.sample_id, 1, "keep")) };
+    }
+    const saved = items.map(({ sample_id, version }) => ({ sample_id, version: version + 1 }));
+    for (const { sample_id, version } of saved) {
+      versions.set(sample_id, version);
+    }
+    return { kind: "saved", items: saved };
+  };
+  decisions.decide([0], { action: "remove" });
+  decisions.decide([0, 1], { action: "relabel", newLabel: "dog" });
+  decisions.decide([1], { tagsAdded: ["keep"] });
+  decisions.decide([2], { action: "remove" });
+  await settled();
+  expect(source.acts.map((act) => act.items.map((item) => item.sample_id))).toEqual([[10], [30]]);
+  expect([said(0), said(1), said(2)]).toEqual([
+    [KEEP, 0, 1],
+    [KEEP, 0, 0],
+    [REMOVE, 0, 1],
+  ]);
+  expect(told.conflicts.map((item) => item.sample_id)).toEqual([10]);
+  expect(told.hadMore).toEqual([true]);
+  // What was seen since is decided about as ever.
+  decisions.decide([0, 1], { action: "remove" });
+  await settled();
+  expect([said(0), said(1)]).toEqual([
+    [REMOVE, 0, 2],
+    [REMOVE, 0, 1],
+  ]);
+  expect(told.hadMore).toEqual([true]);
+});
+
+test("an act on top of one that is refused is not sent, nor taken back on the server when it was undone", async () => {
+  const { source, decisions, told, said } = made();
+  source.answer = refusing;
+  decisions.decide([0], { action: "relabel", newLabel: "nonsense" });
+  decisions.decide([0], { action: "keep" });
+  decisions.decide([0], { action: "remove" });
+  decisions.undo();
+  await settled();
+  expect(source.acts).toHaveLength(1);
+  expect(source.undone).toEqual([]);
+  expect(said(0).slice(0, 2)).toEqual([NONE, 0]);
+  expect(told.hadMore).toEqual([true]);
+});
+
+test("more than the server takes at once are several acts, taken back together", async () => {
+  const columns = madeColumns(Array.from({ length: 5 }, () => ({})));
+  const source = new MadeSource(columns.meta);
+  const nothing = () => undefined;
+  const listener = { reviewer: () => "Ada", onConflict: nothing, onRefused: nothing };
+  const decisions = new Decisions(columns, source, listener, 2);
+  const link = decisions.decide([0, 1, 2, 3, 4], { action: "keep" });
+  await settled();
+  expect(source.acts.map((act) => [act.items.map((item) => item.sample_id), act.how])).toEqual([
+    [[10, 20], "batch"],
+    [[30, 40], "batch"],
+    [[50], "batch"],
+  ]);
+  expect(new Set(source.acts.map((act) => act.batch_id)).size).toBe(3);
+  expect(decisions.undo(link).sort()).toEqual([0, 1, 2, 3, 4]);
+  await settled();
+  expect(source.undone).toHaveLength(3);
 });
 
 test("what the server will not have is tried once; the columns go back and the reviewer is told", async () => {

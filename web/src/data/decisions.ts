@@ -2,12 +2,14 @@
 //
 // An act is applied to the columns first; saving follows in order. A stale act is refused as a whole: the columns
 // then show what the server knows, and the reviewer is told. So is an act that the server will not have: the
-// columns go back to what they were. Acts that could not be sent yet stay queued and are tried again; `state`
+// columns go back to what they were. Acts made on top of one that was not saved go with it: nobody has seen what
+// they would now be about. Acts that could not be sent yet stay queued and are tried again; `state`
 // says so.
 
 import { batch, signal } from "@preact/signals";
 import { type Action, type Columns, TURN } from "./columns";
-import { type Act, type Change, RefusedError, type Saved, type Source } from "./source";
+import { type Refused, untilAnswered } from "./retry";
+import type { Act, Change, Saved, Source } from "./source";
 import { type Said, Tallies } from "./tallies";
 
 export interface Saying {
@@ -36,12 +38,13 @@ export type SaveState =
 /** Says who decides, and is told of acts that were not saved and never will be. */
 export interface Listener {
   reviewer(): string;
-  onConflict(items: readonly Change[]): void;
-  onRefused(why: string): void;
+  /** `hasMore`: what was decided on top of it is taken back too. */
+  onConflict(items: readonly Change[], hasMore: boolean): void;
+  onRefused(why: string, hasMore: boolean): void;
 }
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15_000;
+/** Images of one act, as many as the server takes at once; more are several acts of one link. */
+export const MAX_ITEMS = 200_000;
 
 export class Decisions {
   readonly state = signal<SaveState>({ kind: "saved", n: 0 });
@@ -53,6 +56,8 @@ export class Decisions {
   private readonly histories = new Map<number, History>();
   /** Batches that were never saved: there is nothing to take back on the server. */
   private readonly failed = new Set<string>();
+  /** Acts about which the server has said nothing yet, oldest first. */
+  private readonly unsaved = new Set<Act>();
   private readonly queue: (() => Promise<void>)[] = [];
   private isRunning = false;
   private nSaved = 0;
@@ -61,12 +66,25 @@ export class Decisions {
     private readonly columns: Columns,
     private readonly source: Source,
     private readonly listener: Listener,
+    private readonly maxItems = MAX_ITEMS,
   ) {
     this.tallies = new Tallies(columns);
   }
 
   /** Decides about some rows; returns the link by which it can be taken back, together with acts of the same. */
   decide(rows: readonly number[], saying: Saying, link?: string): string {
+    const how = saying.how ?? (rows.length > 1 ? "batch" : "looked");
+    return batch(() => {
+      let all = link;
+      for (let first = 0; first < rows.length; first += this.maxItems) {
+        all = this.decideAtOnce(rows.slice(first, first + this.maxItems), { ...saying, how }, all);
+      }
+      this.revision.value++;
+      return all ?? "";
+    });
+  }
+
+  private decideAtOnce(rows: readonly number[], saying: Saying & Pick<Act, "how">, link?: string): string {
     const act: Act = {
       batch_id: newId(),
       reviewer: this.listener.reviewer(),
@@ -80,21 +98,18 @@ export class Decisions {
       action: saying.action ?? "none",
       new_label: saying.newLabel ?? null,
       note: saying.note ?? "",
-      how: saying.how ?? (rows.length > 1 ? "batch" : "looked"),
+      how: saying.how,
       time_utc: new Date().toISOString(),
     };
-    batch(() => {
-      for (const row of rows) {
-        this.history(row).acts.push(act);
-        this.redraw(row);
-        this.addVersion(row, 1);
-      }
-      this.revision.value++;
-    });
-    const done = { act, link: link ?? act.batch_id };
-    this.done.push(done);
+    for (const row of rows) {
+      this.history(row).acts.push(act);
+      this.redraw(row);
+      this.addVersion(row, 1);
+    }
+    this.done.push({ act, link: link ?? act.batch_id });
+    this.unsaved.add(act);
     this.enqueue(() => this.save(act));
-    return done.link;
+    return link ?? act.batch_id;
   }
 
   /** Takes back the newest act, or those of a link; returns the rows, none where there is none. */
@@ -242,23 +257,43 @@ export class Decisions {
   // ----------------------------------------------------------------------------------------------- saving
 
   private async save(act: Act): Promise<void> {
+    if (this.failed.has(act.batch_id)) {
+      return;
+    }
     const saved = await this.persistent(() => this.source.save(act));
     if (saved.kind === "saved") {
+      this.unsaved.delete(act);
       this.noteSaved(saved);
       return;
     }
-    this.failed.add(act.batch_id);
-    const place = this.done.findIndex((done) => done.act === act);
-    if (place >= 0) {
-      this.done.splice(place, 1);
-      this.drop(act, -1);
-    }
+    const hasMore = this.giveUp(act);
     if (saved.kind === "conflict") {
       this.takeIn(saved.items);
-      this.listener.onConflict(saved.items);
+      this.listener.onConflict(saved.items, hasMore);
     } else {
-      this.listener.onRefused(saved.why);
+      this.listener.onRefused(saved.why, hasMore);
     }
+  }
+
+  /** Takes back an act that was not saved, and those made on top of it; tells whether there were any. */
+  private giveUp(failed: Act): boolean {
+    const touched = new Set<number>();
+    let hasMore = false;
+    for (const act of [...this.unsaved]) {
+      if (act !== failed && !act.items.some(({ sample_id }) => touched.has(sample_id))) {
+        continue;
+      }
+      act.items.forEach(({ sample_id }) => void touched.add(sample_id));
+      this.unsaved.delete(act);
+      this.failed.add(act.batch_id);
+      const place = this.done.findIndex((done) => done.act === act);
+      if (place >= 0) {
+        this.done.splice(place, 1);
+        this.drop(act, -1);
+        hasMore ||= act !== failed;
+      }
+    }
+    return hasMore;
   }
 
   private async takeBack(act: Act): Promise<void> {
@@ -277,7 +312,7 @@ export class Decisions {
         this.addVersion(row, -1);
       }
       this.revision.value++;
-      this.listener.onRefused(saved.why);
+      this.listener.onRefused(saved.why, false);
     }
   }
 
@@ -292,20 +327,10 @@ export class Decisions {
     }
   }
 
-  /** Tries until there is an answer; the same events again are no second decision, since they carry their ids. */
-  private async persistent(send: () => Promise<Saved>): Promise<Saved | { kind: "refused"; why: string }> {
-    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-      try {
-        return await send();
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        if (error instanceof RefusedError) {
-          return { kind: "refused", why };
-        }
-        this.state.value = { kind: "waiting", left: this.queue.length + 1, why };
-        await new Promise((resolve) => setTimeout(resolve, wait));
-      }
-    }
+  private persistent(send: () => Promise<Saved>): Promise<Saved | Refused> {
+    return untilAnswered(send, (why) => {
+      this.state.value = { kind: "waiting", left: this.queue.length + 1, why };
+    });
   }
 
   private enqueue(save: () => Promise<void>): void {
