@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def agreement(*, workspace: WorkspaceOption) -> None:
     """Say how far reviewers agree: alpha by action and tag, kappa by two, figures for each of them.
 
-    1 is full agreement, 0 what chance would give; in brackets the 95 % interval.
+    1 is full agreement, 0 what chance would give; in brackets the 95 % interval, of ten images or more.
 
     Example:
 
@@ -79,7 +79,7 @@ def _spelled(estimate: Estimate) -> str:
         return f"-      {estimate.n_items:,} shared"
     value = f"{estimate.value:5.2f}"
     if math.isnan(estimate.low):
-        return f"{value}  {estimate.n_items:,} shared"
+        return f"{value}  [too few]  {estimate.n_items:,} shared"
     return f"{value}  [{estimate.low:.2f}, {estimate.high:.2f}]  {estimate.n_items:,} shared"
 
 

@@ -12,12 +12,16 @@ raters a weighted majority with a gate did better than the model of Dawid and Sk
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 MISSING = -1
 """A reviewer gave no answer."""
+
+FEWEST_FOR_INTERVAL = 10
+"""Items below which the bootstrap says nothing: where two agree, so does every draw, and no width is left."""
 
 N_RESAMPLES = 1000
 CONFIDENCE_LEVEL = 0.95
@@ -35,9 +39,9 @@ class Estimate:
     value: float
     """NaN where the ratings do not determine it: no item with two answers, or all answers alike."""
     low: float
-    """Lower end of the 95 % interval."""
+    """Lower end of the 95 % interval; NaN where there are too few items to tell."""
     high: float
-    """Upper end."""
+    """Upper end, likewise."""
     n_items: int
     """Items that it rests on; for agreement those with at least two answers."""
 
@@ -59,8 +63,7 @@ def krippendorff_alpha(ratings: np.ndarray, *, seed: int = 0) -> Estimate:
         return Estimate(math.nan, math.nan, math.nan, 0)
     patterns, n_alike = np.unique(counts, axis=0, return_counts=True)
     value = _alpha(patterns, n_alike[None, :].astype(float))[0]
-    draws = np.random.default_rng(seed).multinomial(n_alike.sum(), n_alike / n_alike.sum(), size=N_RESAMPLES)
-    low, high = _interval(_alpha(patterns, draws.astype(float)))
+    low, high = _interval(lambda draws: _alpha(patterns, draws), n_alike, seed=seed)
     return Estimate(float(value), low, high, len(counts))
 
 
@@ -84,7 +87,21 @@ def _alpha(patterns: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return alpha
 
 
-def _interval(values: np.ndarray) -> tuple[float, float]:
+def _interval(
+    figure: Callable[[np.ndarray], np.ndarray], counts: np.ndarray, *, seed: int
+) -> tuple[float, float]:
+    """Return the ends of the interval of a figure, by drawing its items anew.
+
+    Args:
+        figure: Takes shape (B, P), how often each of P patterns is drawn; returns shape (B,).
+        counts: Shape (P,): how many items have each pattern.
+        seed: Of the draws.
+    """
+    n = counts.sum()
+    if n < FEWEST_FOR_INTERVAL:
+        return math.nan, math.nan
+    draws = np.random.default_rng(seed).multinomial(n, counts / n, size=N_RESAMPLES)
+    values = figure(draws.astype(float))
     known = values[~np.isnan(values)]
     if not len(known):
         return math.nan, math.nan
@@ -108,8 +125,7 @@ def cohen_kappa(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -> Esti
     answers, codes = np.unique(np.concatenate([first[both], second[both]]), return_inverse=True)
     table = np.bincount(codes[:n] * len(answers) + codes[n:], minlength=len(answers) ** 2)
     value = _kappa(table[None, :].astype(float), len(answers))[0]
-    draws = np.random.default_rng(seed).multinomial(n, table / n, size=N_RESAMPLES).astype(float)
-    low, high = _interval(_kappa(draws, len(answers)))
+    low, high = _interval(lambda draws: _kappa(draws, len(answers)), table, seed=seed)
     return Estimate(float(value), low, high, n)
 
 

@@ -39,7 +39,7 @@ class ReviewerFigures:
     n_subjects: int
     """Subjects with a verdict."""
     n_shared: int
-    """Of these, with a verdict of somebody else."""
+    """Of these, with a verdict of somebody else who is no adjudicator."""
     agreement: float
     """Share of shared subjects where the action is that of most others, 0..1, drawn towards .5 for few; NaN
     where none is shared."""
@@ -111,7 +111,7 @@ def report_of(
     disputed = {key: said for key, said in peers.items() if len(_answers(said)) > 1}
     waiting = {key: said for key, said in disputed.items() if not _answers(every[key], but=said)}
     return TeamReport(
-        reviewers=tuple(_figures(every, gold or {}, voices=votes.voices(accuracies(actions)))),
+        reviewers=tuple(_figures(every, peers, gold or {}, voices=votes.voices(accuracies(actions)))),
         action=krippendorff_alpha(actions),
         tags={tag: _tag_alpha(shared, names, tag) for tag in _tags_given(shared)},
         kappas=dict(_kappas(actions, names)),
@@ -196,6 +196,7 @@ def _kappas(actions: np.ndarray, names: Sequence[str]) -> Iterator[tuple[tuple[s
 
 def _figures(
     verdicts: Mapping[str, Sequence[Verdict]],
+    peers: Mapping[str, Sequence[Verdict]],
     gold: Mapping[str, Right],
     *,
     voices: Mapping[str, tuple[float, float]],
@@ -205,7 +206,7 @@ def _figures(
         for verdict in said:
             by_name.setdefault(verdict.reviewer, {})[key] = verdict
     for name, own in sorted(by_name.items()):
-        n_shared = sum(len(verdicts[key]) > 1 for key in own)
+        n_shared = sum(any(verdict.reviewer != name for verdict in peers[key]) for key in own)
         agreement, weight = voices.get(name, (math.nan, math.nan))
         actions = [verdict.action for verdict in own.values()]
         asked = {key: right for key, right in gold.items() if key in own and own[key].action != "none"}

@@ -60,6 +60,14 @@ def test_cohen_kappa__by_hand() -> None:
     assert 0.1 < found.low < 0.4 < found.high < 0.7
 
 
+@pytest.mark.parametrize(("n", "has_interval"), [(1, False), (9, False), (10, True)])
+def test_interval__is_of_ten_items_or_more(n: int, has_interval: bool) -> None:
+    first, second = np.arange(n) % 2, np.arange(n) // 2 % 2
+    for found in (krippendorff_alpha(np.array([first, second])), cohen_kappa(first, second)):
+        assert found.n_items == n
+        assert math.isnan(found.low) != has_interval and math.isnan(found.high) != has_interval
+
+
 def test_cohen_kappa__nothing_in_common() -> None:
     assert math.isnan(cohen_kappa(np.array([1, _]), np.array([_, 1])).value)
     assert math.isnan(cohen_kappa(np.array([1, 1]), np.array([1, 1])).value)

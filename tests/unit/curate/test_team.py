@@ -90,6 +90,13 @@ def test_report_of__the_adjudicator_ends_a_dispute_and_is_no_measure() -> None:
     assert [d.key for d in team(tagged_alone, adjudicators={"Guy"}).disputes] == ["a/2", "a/3"]
 
 
+def test_report_of__who_shares_with_an_adjudicator_alone_shares_with_nobody() -> None:
+    said = {"a/1": [("Ana", Saying(action="keep")), ("Guy", Saying(action="keep"))]}
+    ana, guy = team(said, adjudicators={"Guy"}).reviewers
+    assert ana.n_shared == 0 and math.isnan(ana.agreement)
+    assert guy.n_shared == 1, "what an adjudicator settles is shared with those who spoke before"
+
+
 def test_report_of__gold_items_are_counted_and_weigh() -> None:
     gold = {
         "a/1": Right("keep"),

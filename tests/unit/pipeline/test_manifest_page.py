@@ -16,6 +16,7 @@ from chaffinch.errors import UsageError
 from chaffinch.formats.manifest_csv import COLUMNS
 from chaffinch.pipeline import review_file
 from chaffinch.pipeline.manifest_page import write_manifest_page
+from chaffinch.pipeline.review_columns import NO_CLASS
 from chaffinch.pipeline.review_manifest import measured
 from chaffinch.records import ExportedIssue
 
@@ -85,7 +86,7 @@ def test_page__holds_words_columns_and_the_pictures_at_hand(pictures: Path) -> N
     assert list(data["thumbs"]) == ["0"]
     assert base64.b64decode(data["thumbs"]["0"]).startswith(b"\xff\xd8")
     assert column(data, "sample_id") == [0, 1]
-    assert column(data, "suggested") == [1, 0xFFFF]
+    assert column(data, "suggested") == [1, NO_CLASS]
     assert column(data, "confidence") == [230, 230]
 
 

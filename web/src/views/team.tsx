@@ -179,7 +179,7 @@ function Estimates({ agreement }: { agreement: TeamOut }) {
             <tr key={name}>
               <td>{name}</td>
               <td class="n">{shown(estimate.value)}</td>
-              <td class="n">{estimate.low === null ? "" : `${shown(estimate.low)} to ${shown(estimate.high)}`}</td>
+              <td class="n">{interval(estimate)}</td>
               <td class="n">{estimate.n_items.toLocaleString()}</td>
             </tr>
           ))}
@@ -253,6 +253,13 @@ function onGold(gold: EstimateOut | null): string {
   }
   const { value, low, high, n_items } = gold;
   return `${percent(value)} of ${n_items.toLocaleString()} (${percent(low)} to ${percent(high)})`;
+}
+
+function interval({ value, low, high }: EstimateOut): string {
+  if (value === null) {
+    return "";
+  }
+  return low === null ? "too few" : `${shown(low)} to ${shown(high)}`;
 }
 
 function shown(value: number | null): string {
