@@ -14,6 +14,7 @@ import { Facets } from "./views/facets";
 import { Grid } from "./views/grid";
 import { Group } from "./views/group";
 import { Help } from "./views/help";
+import { Hint } from "./views/hint";
 import { Info } from "./views/info";
 import { MapView } from "./views/map";
 import { Mislabel } from "./views/mislabel";
@@ -58,6 +59,7 @@ export function App({ state }: { state: ReviewState }) {
       <Bar state={state} />
       <Facets state={state} />
       <main class="middle">
+        <Hint state={state} />
         {view === "grid" && (
           <Grid
             state={state}

@@ -58,6 +58,7 @@ test("an image that wants several reviewers is not skipped, one that enough othe
   state.columns.set("turn", 1, TURN.others);
   expect(nextPlace(state)).toBe(2);
   state.columns.set("turn", 2, TURN.spoken);
+  state.columns.set("action", 2, 1);
   expect(nextPlace(state)).toBe(2);
   goToWaiting(state);
   expect(state.cursor.value).toBe(3);

@@ -112,3 +112,37 @@ def test_team__is_said_to_need_a_server(ana: Any) -> None:
     else:
         ana.toast("the team is there on a running server")
     ana.see(".grid")
+
+
+def test_hint__is_there_until_it_is_read_or_something_was_decided(ana: Any) -> None:
+    hint = ana.page.get_by_test_id("hint")
+    hint.wait_for()
+    assert hint.locator("kbd").all_inner_texts() == ["k", "x", "r", "?"]
+    ana.press("k")
+    assert hint.is_visible(), "nothing moves with the first decision"
+    ana.page.get_by_test_id("saved").get_by_text("saved", exact=True).wait_for()
+    ana.page.reload()
+    ana.page.wait_for_selector("html[data-ready]")
+    assert hint.count() == 0
+
+
+def test_hint__is_not_shown_again_once_read(ana: Any) -> None:
+    ana.page.get_by_role("button", name="got it").click()
+    ana.page.get_by_test_id("hint").wait_for(state="detached")
+    ana.page.reload()
+    ana.page.wait_for_selector("html[data-ready]")
+    assert ana.page.get_by_test_id("hint").count() == 0
+
+
+def test_bar__adds_up_and_does_not_grow_with_the_pace(ana: Any) -> None:
+    ana.page.set_viewport_size({"width": 1440, "height": 900})
+    n = ana.n_shown()
+    decided = ana.page.get_by_test_id("decided")
+    assert decided.inner_text() == f"0 decided, {n} left"
+    before = ana.page.locator(".bar").bounding_box()
+    assert before["height"] < 60, "one line"
+    ana.press(*"kkkkkk")
+    assert decided.inner_text() == f"6 decided, {n - 6} left"
+    ana.page.evaluate("(() => { const now = Date.now; Date.now = () => now() + 60000; })()")
+    ana.page.get_by_text("min left").wait_for()
+    assert ana.page.locator(".bar").bounding_box() == before

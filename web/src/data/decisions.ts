@@ -10,7 +10,7 @@ import { batch, signal } from "@preact/signals";
 import { type Action, type Columns, TURN } from "./columns";
 import { type Refused, untilAnswered } from "./retry";
 import type { Act, Change, Saved, Source } from "./source";
-import { type Said, Tallies } from "./tallies";
+import { type Said, Tallies, waits } from "./tallies";
 
 export interface Saying {
   readonly action?: Action;
@@ -184,7 +184,7 @@ export class Decisions {
 
   /** Whether a row waits for this reviewer. */
   waits(row: number): boolean {
-    return this.columns.at("turn", row) <= TURN.shared;
+    return waits(saidOf(this.columns, row));
   }
 
   // ---------------------------------------------------------------------------------------------- columns

@@ -20,13 +20,14 @@ export function noPicture(path: string): string {
 
 /** Puts it in the place of an image that did not load, unless that shows something else by then. */
 export async function standIn(source: Source, image: HTMLImageElement): Promise<void> {
-  const { src } = image;
-  const id = /\/api\/(?:thumbs|images)\/(\d+)/.exec(src)?.[1];
+  const id = /\/api\/(?:thumbs|images)\/(\d+)/.exec(image.src)?.[1];
   if (id === undefined) {
     return;
   }
+  const nameless = noPicture("");
+  image.src = nameless;
   const [detail] = await source.details([Number(id)]).catch(() => []);
-  if (image.src === src) {
+  if (image.src === nameless) {
     image.src = noPicture(detail?.image_path ?? "");
   }
 }

@@ -13,24 +13,32 @@ export interface Said {
 }
 
 export class Tallies {
-  /** Rows about which something is said. */
+  /** Rows about which this reviewer has spoken, shown or not. */
   readonly nDecided = signal(0);
   /** Rows shown that wait for this reviewer. */
   readonly nLeft = signal(0);
+  /** Of these, rows about which no person has spoken, but a policy or an import. */
+  readonly nByPolicy = signal(0);
   /** Rows shown with each tag. */
   readonly nTagged = signal<readonly number[]>([]);
   private isShown = new Uint8Array();
   private shown: Uint32Array = new Uint32Array();
 
-  constructor(private readonly columns: Columns) {}
+  private readonly actions: ArrayLike<number>;
+  private readonly tags: ArrayLike<number>;
+  private readonly turns: ArrayLike<number>;
+
+  constructor(private readonly columns: Columns) {
+    this.actions = columns.column("action");
+    this.tags = columns.column("tags");
+    this.turns = columns.column("turn");
+  }
 
   /** Counts everything anew: after loading, and when others' decisions are seen with other eyes. */
   count(): void {
-    const actions = this.columns.column("action");
-    const tags = this.columns.column("tags");
     let n = 0;
     for (let row = 0; row < this.columns.nLoaded; row++) {
-      n += actions[row] !== 0 || tags[row] !== 0 ? 1 : 0;
+      n += Number(isOwn(this.at(row)));
     }
     this.nDecided.value = n;
     this.countShown(this.shown);
@@ -40,26 +48,28 @@ export class Tallies {
   countShown(rows: Uint32Array): void {
     this.shown = rows;
     this.isShown = new Uint8Array(this.columns.nLoaded);
-    const turns = this.columns.column("turn");
-    const tags = this.columns.column("tags");
     const tagged = this.columns.meta.tags.map(() => 0);
-    let n = 0;
+    let [n, nByPolicy] = [0, 0];
     for (const row of rows) {
       this.isShown[row] = 1;
-      n += Number((turns[row] as number) <= TURN.shared);
-      addBits(tagged, tags[row] as number, 1);
+      const said = this.at(row);
+      n += Number(waits(said));
+      nByPolicy += Number(this.isPolicys(row, said));
+      addBits(tagged, said.tags, 1);
     }
     this.nLeft.value = n;
+    this.nByPolicy.value = nByPolicy;
     this.nTagged.value = tagged;
   }
 
   /** Takes in that what is said of a row has changed. */
   changed(row: number, before: Said, after: Said): void {
-    this.nDecided.value += Number(isSomething(after)) - Number(isSomething(before));
+    this.nDecided.value += Number(isOwn(after)) - Number(isOwn(before));
     if (this.isShown[row] !== 1) {
       return;
     }
-    this.nLeft.value += Number(after.turn <= TURN.shared) - Number(before.turn <= TURN.shared);
+    this.nLeft.value += Number(waits(after)) - Number(waits(before));
+    this.nByPolicy.value += Number(this.isPolicys(row, after)) - Number(this.isPolicys(row, before));
     if (after.tags !== before.tags) {
       const tagged = [...this.nTagged.value];
       addBits(tagged, before.tags, -1);
@@ -67,9 +77,28 @@ export class Tallies {
       this.nTagged.value = tagged;
     }
   }
+
+  private at(row: number): Said {
+    const [action, tags, turn] = [this.actions[row], this.tags[row], this.turns[row]] as [number, number, number];
+    return { action, tags, turn, newLabel: 0 };
+  }
+
+  /** Whether something is said of a row that waits, and by no person. */
+  private isPolicys(row: number, said: Said): boolean {
+    return waits(said) && isSomething(said) && this.columns.at("n_reviewers", row) === 0;
+  }
 }
 
-function isSomething(said: Said): boolean {
+/** Whether an image waits for this reviewer; one of which all was taken back waits again. */
+export function waits(said: Pick<Said, "action" | "tags" | "turn">): boolean {
+  return said.turn <= TURN.shared || (said.turn === TURN.spoken && !isSomething(said));
+}
+
+function isOwn(said: Said): boolean {
+  return said.turn === TURN.spoken && isSomething(said);
+}
+
+function isSomething(said: Pick<Said, "action" | "tags">): boolean {
   return said.action !== 0 || said.tags !== 0;
 }
 

@@ -81,12 +81,8 @@ export function Bar({ state }: { state: ReviewState }) {
         )}
       </select>
       <Search state={state} />
-      <span class="soft" role="status">
-        {state.rows.value.length.toLocaleString()} shown
-        {state.selected.value.size > 0 && `, ${state.selected.value.size.toLocaleString()} selected`}
-      </span>
       <span class="space" />
-      <Pace state={state} />
+      <Counts state={state} />
       <SaveState state={state} />
       <Reviewer state={state} />
       <DrawerButton state={state} drawer="info" name="details" />
@@ -152,8 +148,30 @@ function Search({ state }: { state: ReviewState }) {
   );
 }
 
-/** How many are decided, how many of those shown wait for this reviewer, how fast it goes and how long it will take. */
-function Pace({ state }: { state: ReviewState }) {
+/** How many are shown, how many of these are decided and how many wait for this reviewer. Its place stays as wide
+ * whatever it says, so that nothing beside it moves. */
+function Counts({ state }: { state: ReviewState }) {
+  const { nLeft, nByPolicy } = state.decisions.tallies;
+  const [n, left, byPolicy] = [state.rows.value.length, nLeft.value, nByPolicy.value];
+  return (
+    <span class="counts soft">
+      <span role="status">
+        {n.toLocaleString()} shown
+        {state.selected.value.size > 0 && `, ${state.selected.value.size.toLocaleString()} selected`}
+      </span>
+      <span title="No person has spoken about these yet, but a policy or an import.">
+        {byPolicy > 0 && `${byPolicy.toLocaleString()} by the policy`}
+      </span>
+      <span data-testid="decided" title="Of those shown: by you, or by enough others. The rest waits for you.">
+        {(n - left).toLocaleString()} decided, {left.toLocaleString()} left
+      </span>
+      <Pace state={state} left={left} />
+    </span>
+  );
+}
+
+/** How long it will take at the pace until now. */
+function Pace({ state, left }: { state: ReviewState; left: number }) {
   const now = useSignal(Date.now());
   useEffect(() => {
     const timer = setInterval(() => {
@@ -161,15 +179,12 @@ function Pace({ state }: { state: ReviewState }) {
     }, 5000);
     return () => clearInterval(timer);
   }, [now]);
-  const done = state.decisions.tallies.nDecided.value;
   const here = state.nDecidedHere.value;
   const minutes = (now.value - state.startedAt) / 60_000;
   const pace = here > 4 && minutes > 0.2 ? here / minutes : 0;
-  const left = state.decisions.tallies.nLeft.value;
   return (
-    <span class="soft" data-testid="pace">
-      {done.toLocaleString()} decided, {left.toLocaleString()} left
-      {pace > 0 && `, ${pace.toFixed(0)} a minute, ${Math.ceil(left / pace).toLocaleString()} min left`}
+    <span title={pace > 0 ? `${pace.toFixed(0)} a minute` : undefined}>
+      {pace > 0 && `${Math.ceil(left / pace).toLocaleString()} min left`}
     </span>
   );
 }

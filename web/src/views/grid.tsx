@@ -172,20 +172,22 @@ const Tile = memo((props: TileProps) => {
             {other}
           </span>
         )}
-        {tagged.length > 0 && (
-          <span class="tags">
-            {tagged.map((name) => (
-              <span key={name}>{name.replaceAll("_", " ")}</span>
-            ))}
+        <div class="foot">
+          {tagged.length > 0 && (
+            <span class="tags">
+              {tagged.map((name) => (
+                <span key={name}>{name.replaceAll("_", " ")}</span>
+              ))}
+            </span>
+          )}
+          <span class="words">
+            <span>
+              <b>{label}</b>
+              <span class="type">{type?.replaceAll("_", " ")}</span>
+            </span>
+            {becomes !== undefined && <b class="relabel">→ {becomes}</b>}
           </span>
-        )}
-        <span class="words">
-          <span>
-            <b>{label}</b>
-            <span class="type">{type?.replaceAll("_", " ")}</span>
-          </span>
-          {becomes !== undefined && <b class="relabel">→ {becomes}</b>}
-        </span>
+        </div>
       </div>
     </div>
   );

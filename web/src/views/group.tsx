@@ -113,7 +113,7 @@ function Member({ state, row, detail, isProposed, isLast }: MemberProps) {
         </span>
       </div>
       <div class="actions">
-        <button type="button" class="keep" onClick={() => keepOne(state, row)}>
+        <button type="button" class="keep" title="remove the others" onClick={() => keepOne(state, row)}>
           keep this one
         </button>
         <button

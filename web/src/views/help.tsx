@@ -96,7 +96,7 @@ export function Help({ state, commands, own, onChange }: Props) {
           </ul>
           <p class="soft">
             Click selects, Shift and click a range, Ctrl and click one more. After a decision the next image comes by
-            itself.{" "}
+            itself. A name at the corner of an image says who is looking at it now; you may decide it all the same.{" "}
             <label>
               <input
                 type="checkbox"
