@@ -194,27 +194,62 @@ def averaged_network(checkpoint: Path) -> Network:
     return network.eval()
 
 
+def between(start: Network, trained: Network, *, share: float) -> Network:
+    """Return a network whose weights are the trained ones' to this share and the start's for the rest.
+
+    Source: Wortsman et al., Robust fine-tuning of zero-shot models, 2022: such weights often keep what the
+    start knew and have most of what training taught.
+    """
+    with torch.no_grad():
+        for mean, weights in zip(start.parameters(), trained.parameters(), strict=True):
+            mean.lerp_(weights, share)
+    return start
+
+
+def exported_network(
+    checkpoint: Path | None, teacher: Path | None, *, crops: list[Path], share: float
+) -> Network:
+    """Return the checkpoint's network, the start, or one between them.
+
+    Args:
+        checkpoint: Of `training.train`; None for the start.
+        teacher: The data folder that holds it; None for the checkpoint as it is.
+        crops: The projection of the start is fit on these, as `training.train` did.
+        share: Of the checkpoint's weights, 0..1.
+    """
+    if checkpoint is not None and teacher is None:
+        return averaged_network(checkpoint)
+    features = np.concatenate([np.load(folder / "features.npy") for folder in crops])
+    start = untrained_network(Path(teacher or "") / TEACHER, fit_projection(features)).eval()
+    return start if checkpoint is None else between(start, averaged_network(checkpoint), share=share)
+
+
 def main() -> None:
     """Read the command line and write the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--checkpoint", type=Path, help="of training.train")
-    source.add_argument("--teacher", type=Path, metavar="DATA", help="export its weights, not trained")
+    parser.add_argument("--checkpoint", type=Path, help="of training.train; without, the start is exported")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the checkpoint's weights in those exported"
+    )
+    parser.add_argument("--teacher", type=Path, metavar="DATA", help="folder that holds it: the start")
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--crops", type=Path, required=True, help="ranges are fit on these")
+    parser.add_argument(
+        "--crops", type=Path, required=True, nargs="+",
+        help="ranges are fit on the first, the start's projection on all: to blend, those of the run",
+    )  # fmt: skip
     parser.add_argument("--floats", action="store_true", help="leave out the 8 bits")
     parser.add_argument("--size", type=int, default=192, help="side of the calibration pictures, pixels")
     arguments = parser.parse_args()
-    if arguments.checkpoint:
-        network = averaged_network(arguments.checkpoint)
-    else:
-        features = np.load(arguments.crops / "features.npy")
-        network = untrained_network(arguments.teacher / TEACHER, fit_projection(features)).eval()
+    if not arguments.checkpoint and not arguments.teacher:
+        parser.error("--checkpoint or --teacher is needed, or both with --share")
+    network = exported_network(
+        arguments.checkpoint, arguments.teacher, crops=arguments.crops, share=arguments.share
+    )
     model = float_model(network)
     if not arguments.floats:
-        model = quantised_model(model, calibration_pictures(arguments.crops, size=arguments.size))
+        model = quantised_model(model, calibration_pictures(arguments.crops[0], size=arguments.size))
     onnx.save(model, arguments.to)
 
 

@@ -33,7 +33,7 @@ from training.projection import Projection, fit_projection, untrained_network
 from training.schedule import rate_at
 from training.stored_crops import StoredCrops
 from training.teacher import TEACHER, TEACHER_SIZE, ask_teacher, open_teacher
-from training.views import plain_view, strong_view
+from training.views import drawn_detail, plain_view, strong_view
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class Settings:
     """Crops a step; each is seen twice."""
     sizes: tuple[int, ...]
     """Side lengths, one drawn for each step, pixels."""
+    tiny_share: float
+    """Share of the crops whose views show no more than a tiny picture."""
     learning_rate: float
     head_learning_rate: float
     """Of the projection and the classifier."""
@@ -184,8 +186,11 @@ def batch_losses(
     size = int(random.choice(settings.sizes))
     rows = np.sort(random.choice(len(crops), settings.batch, replace=False))
     pixels = [crops.pixels(row) for row in rows]
-    plain = [plain_view(crop, size=size) for crop in pixels]
-    strong = [strong_view(crop, size=size, random=random) for crop in pixels]
+    details = [drawn_detail(random, tiny_share=settings.tiny_share) for _ in rows]
+    plain = [plain_view(crop, size=size, detail=n) for crop, n in zip(pixels, details, strict=True)]
+    strong = [
+        strong_view(crop, size=size, random=random, detail=n) for crop, n in zip(pixels, details, strict=True)
+    ]
     targets = torch.from_numpy(projection(crops.features[rows]))
     teacher_logits = torch.from_numpy(crops.logits[rows].astype(np.float32))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bfloat16):
@@ -244,8 +249,14 @@ def append_row(path: Path, row: dict[str, float]) -> None:
         writer.writerow({name: f"{value:.5g}" for name, value in row.items()})
 
 
-def train(settings: Settings) -> Run:
-    """Run the schedule to its end, from the checkpoint where there is one; returns the run."""
+def train(settings: Settings, *, until: int | None = None) -> Run:
+    """Run the schedule, from the checkpoint where there is one; returns the run.
+
+    Args:
+        settings: What to do.
+        until: Step at which to stop and write the checkpoint; None: at the end of the schedule.
+    """
+    until = settings.steps if until is None else min(until, settings.steps)
     torch.set_num_threads(settings.n_threads)
     torch.manual_seed(settings.seed)
     folder = Path(settings.folder)
@@ -254,11 +265,11 @@ def train(settings: Settings) -> Run:
     projection = fit_projection(crops.features)
     run = new_run(settings, projection)
     load_checkpoint(run, folder / "checkpoint.pt")
-    probe = Probe(Path(settings.data), projection, size=max(settings.sizes), seed=settings.seed)
+    probe = Probe(Path(settings.data), projection, size=min(settings.sizes), seed=settings.seed)
     log.info("%d crops, from step %d of %d", len(crops), run.step, settings.steps)
     saved_at, cpu_before = time.monotonic(), run.cpu_s - time.process_time()
     sums: dict[str, float] = {}
-    while run.step < settings.steps:
+    while run.step < until:
         if run.step % settings.probe_every == 0:
             _note(run, probe, folder=folder, sums=sums, n_steps=settings.probe_every)
             sums = {}
@@ -290,9 +301,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("settings", type=Path, help="TOML file with a value for each field of Settings")
+    parser.add_argument("--until", type=int, metavar="STEP", help="stop before the schedule's end")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(read_settings(arguments.settings))
+    train(read_settings(arguments.settings), until=arguments.until)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ TURNED_SHARE = 0.05
 """Share that lies on its side or its head: rare, since it costs meaning."""
 MAX_CHANGES = 3
 """Changes of a strong view; at least one."""
+TINY_SIDES = (24, 64)
+"""Sides of tiny pictures, pixels: what collections of icons, faces or CIFAR hold."""
 
 
 def _colour(random: Random) -> tuple[int, int, int]:
@@ -161,15 +163,34 @@ def turned(picture: Image.Image, random: Random) -> Image.Image:
     return picture
 
 
-def plain_view(pixels: np.ndarray, *, size: int) -> np.ndarray:
-    """Return the crop at the size that the network takes, nothing else changed."""
-    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX))
+def plain_view(pixels: np.ndarray, *, size: int, detail: int | None = None) -> np.ndarray:
+    """Return the crop at the size that the network takes, nothing else changed.
+
+    Args:
+        pixels: The crop.
+        size: Height and width of the view.
+        detail: The view shows no more than a picture of this side, enlarged; None for all there is.
+    """
+    return _at_size(Image.fromarray(pixels), size=size, detail=detail)
 
 
-def strong_view(pixels: np.ndarray, *, size: int, random: Random) -> np.ndarray:
+def strong_view(pixels: np.ndarray, *, size: int, random: Random, detail: int | None = None) -> np.ndarray:
     """Return the crop as a copy of it might look, at the size that the network takes."""
     picture = turned(Image.fromarray(pixels), random)
     n_changes = int(random.integers(1, MAX_CHANGES + 1))
     for index in random.choice(len(CHANGES), n_changes, replace=False, p=_RATES):
         picture = CHANGES[index][0](picture, random)
-    return np.asarray(picture.resize((size, size), Image.Resampling.BOX))
+    return _at_size(picture, size=size, detail=detail)
+
+
+def drawn_detail(random: Random, *, tiny_share: float) -> int | None:
+    """Draw the detail of a crop's views: the share of them is that of pictures of 24 to 64 pixels."""
+    low, high = TINY_SIDES
+    return int(random.integers(low, high + 1)) if random.random() < tiny_share else None
+
+
+def _at_size(picture: Image.Image, *, size: int, detail: int | None) -> np.ndarray:
+    if detail is None or detail >= size:
+        return np.asarray(picture.resize((size, size), Image.Resampling.BOX))
+    small = picture.resize((detail, detail), Image.Resampling.BOX)
+    return np.asarray(small.resize((size, size), Image.Resampling.BILINEAR))

@@ -25,14 +25,14 @@ def list_() -> None:
     """
     from chaffinch.pipeline.models import list_models
 
-    say(f"{'name':<14} {'numbers':>7} {'MB':>5}  {'threshold':<9} {'licence':<11} where")
+    say(f"{'name':<16} {'numbers':>7} {'MB':>5}  {'threshold':<9} {'licence':<11} where")
     for state in list_models():
         card = state.card
-        threshold = "-" if card.semantic_threshold is None else f"{card.semantic_threshold:.2f}"
+        threshold = "-" if card.semantic_threshold is None else f"{card.semantic_threshold:.3f}"
         where = state.path or (f"on the hub: {card.hub.repo}" if card.hub else "bring the file: onnx:FILE")
         size = f"{card.size_mb:,}"
-        say(f"{card.name:<14} {card.dim:>7} {size:>5}  {threshold:<9} {card.licence:<11} {where}")
-        say(f"{'':<14} good at {card.good_at}")
+        say(f"{card.name:<16} {card.dim:>7} {size:>5}  {threshold:<9} {card.licence:<11} {where}")
+        say(f"{'':<16} good at {card.good_at}")
     hint("get one with: chaffinch models get NAME   or use no model at all: --embedder descriptor")
 
 

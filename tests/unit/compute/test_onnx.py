@@ -161,17 +161,24 @@ def test_models__names_and_digests_are_unique() -> None:
     assert model_named("dinov2-small") is not None and model_named("resnet") is None
 
 
-def test_packaged_file__is_the_one_that_the_table_describes() -> None:
-    (card,) = [card for card in MODELS if card.file]
-    path = packaged_file(card)
-    assert path is not None and path.stat().st_size < 6_000_000
+@pytest.mark.parametrize(("name", "side"), [("chaffinch-s", 192), ("chaffinch-s-128", 128)])
+def test_packaged_file__is_the_one_that_the_table_describes(name: str, side: int) -> None:
+    card = model_named(name)
+    path = packaged_file(card) if card else None
+    assert card is not None and path is not None and path.stat().st_size < 6_000_000
 
     embedder = onnx_embedder(path, card=card, spec=card.name)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 192, 192, 3), dtype=np.uint8)
-    assert (embedder.info.name, embedder.info.dim, embedder.side) == ("chaffinch-s", 256, 192)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    assert (embedder.info.name, embedder.info.dim, embedder.side) == (name, 256, side)
     assert np.array_equal(embedder.embed(pictures), embedder.embed(pictures))
-    with pytest.raises(SourceError, match="is not the model chaffinch-s: its SHA-256 is"):
+    with pytest.raises(SourceError, match=f"is not the model {name}: its SHA-256 is"):
         onnx_embedder(path, card=replace(card, sha256="0" * 64))
+
+
+def test_packaged_file__sizes_are_models_of_their_own() -> None:
+    cards = [card for card in MODELS if card.file]
+    prints = {onnx_embedder(packaged_file(card) or Path(), card=card).info.fingerprint for card in cards}
+    assert len(prints) == len(cards) == 2
 
 
 @pytest.mark.skipif(not MOBILENET.exists(), reason=f"{MOBILENET} is not there")

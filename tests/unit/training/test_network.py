@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'chaffinch[train]'")
 
 import onnxruntime  # noqa: E402
-from training.export import float_model, quantised_model  # noqa: E402
+from training.export import between, float_model, quantised_model  # noqa: E402
 from training.network import Network, load_projection, load_teacher_weights  # noqa: E402
 from training.teacher import TEACHER  # noqa: E402
 
@@ -79,3 +79,14 @@ def test_load_teacher_weights__says_what_the_teacher_says() -> None:
 
     np.testing.assert_allclose(outputs.features.numpy(), features, atol=0.02)
     np.testing.assert_allclose(outputs.logits.numpy(), logits, atol=0.05)
+
+
+def test_between__weighs_every_weight(network: Network) -> None:
+    torch.manual_seed(1)
+    start, trained = Network(), Network()
+    before = [weights.detach().clone() for weights in start.parameters()]
+
+    blend = between(start, trained, share=0.25)
+
+    for got, first, second in zip(blend.parameters(), before, trained.parameters(), strict=True):
+        torch.testing.assert_close(got, 0.75 * first + 0.25 * second)
