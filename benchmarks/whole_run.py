@@ -5,8 +5,8 @@
 
 The images are the crops of benchmarks/leak_path.py, in class folders (a class for each of the 400
 photographs), four fifths for training and one fifth for testing. Each program runs once over the same files,
-as a process, from images to findings: `clean` with the model that comes along, with the MobileNetV2 of the
-test data, and without vectors; stage by stage as it logs them. The peers do their own default analysis, which
+as a process, from images to findings: `clean` with the model that comes along at its two sizes, and without
+vectors; stage by stage as it logs them. The peers do their own default analysis, which
 is less; what each does stands beside its figure.
 """
 
@@ -19,7 +19,6 @@ from leak_path import JPEG_QUALITY, crops
 from peers import PEERS
 from runs import (
     CHAFFINCH,
-    DATA,
     Cost,
     machine,
     photographs,
@@ -30,10 +29,9 @@ from runs import (
     write_result,
 )
 
-MODEL = DATA / "models" / "tf2_mobilenet_v2_1.0_224_ptq.onnx"
 EMBEDDERS = {
     "chaffinch clean": "chaffinch-s",
-    "chaffinch clean, MobileNetV2": f"onnx:{MODEL}",
+    "chaffinch clean, 128 pixels": "chaffinch-s-128",
     "chaffinch clean, no vectors": "none",
 }
 DOES = (

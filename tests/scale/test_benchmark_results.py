@@ -73,6 +73,13 @@ def test_review_app__page_and_server_keep_pace_at_imagenet_size() -> None:
     assert 0 < max(waited) < target["others_waited_s"]
 
 
+def test_whole_run__costs_less_than_peers_that_do_a_part_of_it() -> None:
+    cost = {row["program"]: row["cpu_ms_per_image"] for row in result("whole_run")["programs"]}
+    for size in ("chaffinch clean", "chaffinch clean, 128 pixels"):
+        assert cost["cleanvision"] > 2 * cost[size]
+        assert cost["fastdup"] > 1.3 * cost[size]
+
+
 def test_memory__scan_stays_below_1_gib_at_imagenet_size() -> None:
     found = result("memory")
     assert max(row["n_images"] for row in found["scans"]) >= 200_000
