@@ -55,6 +55,7 @@ def main(to: Path) -> None:
                 page = context.new_page()
                 page.goto(address)
                 page.wait_for_selector("html[data-ready]")
+                page.get_by_role("button", name="got it").click()
                 for name, take in views(page, truth, coins, scheme):
                     take()
                     page.wait_for_timeout(1500)

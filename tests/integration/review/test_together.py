@@ -48,6 +48,7 @@ def test_disagreement__is_listed_and_gone_through(ana_live: Any, another: Any, p
     sample_id = ana_live.sample(1)
     ana_live.press("x")
     ana_live.says(sample_id, "remove")
+    ana_live.page.get_by_test_id("saved").get_by_text("saved", exact=True).wait_for()
     bo = another(ana_live)
     # What another has done comes last in the queue.
     bo.go_to(next(key for key, number in planted.ids.items() if number == sample_id))

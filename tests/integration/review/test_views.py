@@ -110,6 +110,8 @@ def test_pair__is_decided_as_one_and_the_next_comes(ana: Any, planted: Any) -> N
     ana.see(f'[data-testid="left"][data-sample-id="{first}"][data-action="remove"] .mark.remove')
     ana.see(f'[data-testid="right"][data-sample-id="{partner}"][data-action="keep"] .mark.keep')
     ana.page.get_by_text("2 decided").wait_for()
+    ana.page.get_by_role("button", name="difference").click()
+    ana.page.locator("figcaption", has_text="left: remove; right: keep").wait_for()
     ana.press("u")
     ana.page.get_by_text("0 decided").wait_for()
 

@@ -131,6 +131,7 @@ function press(event: Event, act: () => void): void {
 }
 
 function Stage({ state, detail, partner }: PairProps) {
+  void state.decisions.revision.value;
   const isSecond = useSignal(false);
   const isBlinking = mode.value === "blink";
   useEffect(() => {
@@ -163,6 +164,14 @@ function Stage({ state, detail, partner }: PairProps) {
           over={state.source.imageUrl(right.id)}
         >
           black where both are the same
+          {[left, right].map(({ side, row }) => {
+            const action = saidOf(state, row);
+            return action === "none" ? null : (
+              <span key={side}>
+                ; {side}: <b class={action}>{action}</b>
+              </span>
+            );
+          })}
         </Zoom>
       ) : (
         shown.map((one) => <Half key={one.side} state={state} shown={one} isProposed={one.side === proposed} />)
