@@ -106,12 +106,12 @@ def test_manifest_page__asks_for_a_name_and_notes_who_decided(
     opened(page, project / "m" / "review_interface.html", name="")
     asked = page.get_by_test_id("reviewer")
     page.get_by_test_id("export").click()
-    page.get_by_text("say your name first").wait_for()
+    page.get_by_text("Nothing was exported yet").wait_for()
     assert page.evaluate("document.activeElement.dataset.testid") == "reviewer"
     image = page.locator('[data-sample-id="1"]')
     image.click()
     page.keyboard.press("x")
-    page.get_by_text("taken back: say your name first").wait_for()
+    page.get_by_text("Nothing was decided yet").wait_for()
     assert image.get_attribute("data-action") == "none"
     for name, sample_id in (("Ana", "1"), ("Bo", "0")):
         asked.fill(name)

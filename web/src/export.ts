@@ -10,8 +10,7 @@ export async function exportDecisions(state: ReviewState): Promise<void> {
   if (!(state.source instanceof OfflineSource)) {
     await exportManifest(state, name);
   } else if (name === "") {
-    state.tell({ text: "say your name first, in the bar at the top: the file says who saved it" });
-    state.isNameWanted.value = true;
+    state.nameWanted.value = { why: "Nothing was exported yet: the file says who saved it. Type your name, then Enter." };
   } else {
     const content = new Blob([await state.source.exported(name)], { type: "application/jsonl" });
     save(content, `${state.columns.meta.dataset}_decisions_${name.replace(/[^\w-]+/g, "_")}.jsonl`);

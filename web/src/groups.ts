@@ -1,6 +1,7 @@
 // Which image of a duplicate group to keep, and keeping it.
 
 import type { Detail } from "./data/source";
+import { mayDecide } from "./reviewer";
 import type { ReviewState } from "./state";
 
 const ORIGINAL = 0.5;
@@ -46,7 +47,7 @@ export function duplicateTag(details: readonly (Detail | null)[]): string {
 export function keepOne(state: ReviewState, keeper: number): void {
   const members = state.groupRows();
   const others = members.filter((row) => row !== keeper);
-  if (others.length === 0 || !members.includes(keeper)) {
+  if (others.length === 0 || !members.includes(keeper) || !mayDecide(state)) {
     return;
   }
   const tag = duplicateTag(members.slice(0, JUDGED).map((row) => state.detail(row)));

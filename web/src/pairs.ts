@@ -6,6 +6,7 @@ import { decidedTest } from "./data/rows";
 import type { Detail, Partner } from "./data/source";
 import { proposedKeeper } from "./groups";
 import { firstPlace } from "./presence";
+import { mayDecide } from "./reviewer";
 import type { ReviewState } from "./state";
 
 /** What stays of a pair; the one under the cursor is at the left. */
@@ -44,6 +45,9 @@ export function decidePair(state: ReviewState, stays: Stays | "proposed"): void 
   const partner = detail === null ? undefined : partnerOf(state, detail);
   if (detail === null || partner === undefined) {
     state.tell({ text: "this image has no partner" });
+    return;
+  }
+  if (!mayDecide(state)) {
     return;
   }
   const which = stays === "proposed" ? proposedSide(state, detail, partner) : stays;

@@ -1,6 +1,7 @@
 // Relabelling: as suggested where something is, else to a class that the reviewer chooses. Never without a class.
 
 import { type Columns, NO_CLASS } from "./data/columns";
+import { mayDecide } from "./reviewer";
 import type { ReviewState } from "./state";
 
 /** Classes that are listed at once. */
@@ -26,7 +27,7 @@ export function relabelAsSuggested(state: ReviewState): void {
 
 /** Opens the list of classes for what a key would act on. */
 export function askForClass(state: ReviewState): void {
-  if (state.targets().length > 0) {
+  if (state.targets().length > 0 && mayDecide(state)) {
     state.isPicking.value = true;
   }
 }

@@ -2,13 +2,14 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import { Audit } from "./data/audit";
-import { type Action, Columns } from "./data/columns";
+import type { Action, Columns } from "./data/columns";
 import { Decisions, type Saying } from "./data/decisions";
 import { Details } from "./data/details";
 import { remember, remembered } from "./data/remembered";
 import { chosenRows, type Filter, firstAbove, firstPlaceOf, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
 import { nextPlace } from "./presence";
+import { mayDecide } from "./reviewer";
 
 export type View = "grid" | "single" | "pair" | "group" | "mislabel" | "classes" | "batch" | "team" | "map";
 /** The side panel that is open where the window is too narrow for both. */
@@ -49,8 +50,8 @@ export class ReviewState {
   /** As typed; `seenAs` is the name once it is said, whose eyes the columns are for. */
   readonly reviewer = signal(remembered("chaffinch.reviewer") ?? "");
   readonly seenAs = signal("");
-  /** Whether nothing goes on before the reviewer has said their name. */
-  readonly isNameWanted = signal(false);
+  /** Why the reviewer is to say their name; null where nobody waits for it. */
+  readonly nameWanted = signal<{ readonly why: string } | null>(null);
   readonly decisions: Decisions;
   readonly audit: Audit;
   readonly startedAt = Date.now();
@@ -71,10 +72,7 @@ export class ReviewState {
     this.decisions = new Decisions(columns, source, {
       reviewer: () => this.ownName(),
       onConflict: (items, hasMore) => this.tellConflict(items, hasMore),
-      onRefused: (why, hasMore) => {
-        this.tell({ text: `not saved and taken back${hasMore ? SINCE : ""}: ${why}` });
-        this.isNameWanted.value = this.ownName() === "";
-      },
+      onRefused: (why, hasMore) => this.tell({ text: `not saved and taken back${hasMore ? SINCE : ""}: ${why}` }),
     });
     this.audit = new Audit(columns);
     this.details = new Details(columns, source);
@@ -152,21 +150,8 @@ export class ReviewState {
   }
 
   /** Who decides here: a token's reviewer, else the name that was typed. */
-  private ownName(): string {
+  ownName(): string {
     return this.columns.meta.reviewer ?? this.reviewer.value.normalize("NFC").trim();
-  }
-
-  /** Shows what the reviewer who has just said their name may see. */
-  async seeAsReviewer(): Promise<void> {
-    this.decisions.startAnew();
-    this.seenAs.value = this.ownName();
-    if (!this.columns.meta.is_live) {
-      return;
-    }
-    const seen = new Columns(this.columns.meta);
-    await this.source.load(seen, () => undefined);
-    this.decisions.showAs(seen);
-    this.details.forgetAll();
   }
 
   // ------------------------------------------------------------------------------------------ moving about
@@ -317,6 +302,9 @@ export class ReviewState {
       this.decideMany(rows, saying, words);
       return;
     }
+    if (!mayDecide(this)) {
+      return;
+    }
     const how = this.audit.note(row) ? "audit" : "looked";
     batch(() => {
       this.decisions.decide(rows, { ...saying, how });
@@ -334,6 +322,9 @@ export class ReviewState {
 
   /** Says one thing of many rows; a toast takes it back. */
   decideMany(rows: readonly number[], saying: Saying, words: string, link?: string): void {
+    if (!mayDecide(this)) {
+      return;
+    }
     batch(() => {
       const batchId = this.decisions.decide(rows, saying, link);
       this.nDecidedHere.value += rows.length;

@@ -257,6 +257,11 @@ def test_search__finds_by_name_and_lets_go(ana: Any, planted: Any) -> None:
     ana.page.get_by_test_id("search").fill("")
     ana.press("Enter")
     ana.until(f"document.querySelector('.tile').ariaSetSize === '{n}'")
+    # Without Enter too, after a pause.
+    ana.page.keyboard.type(wrong.path)
+    ana.until("document.querySelectorAll('.tile').length === 1")
+    ana.page.get_by_test_id("search").fill("")
+    ana.until(f"document.querySelector('.tile').ariaSetSize === '{n}'")
 
 
 def test_tile__of_a_broken_file_says_which(ana: Any, planted: Any) -> None:

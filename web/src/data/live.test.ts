@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 
 async function opened(status: number, body: unknown): Promise<LiveSource> {
-  const answer = (path: string) => (path === "/api/meta" ? [200, madeMeta(0)] : [status, body]) as [number, unknown];
+  const answer = (path: string) => (path === "/api/meta" ? [200, madeMeta(0, { reviewer: null })] : [status, body]) as [number, unknown];
   vi.stubGlobal("fetch", async (path: string, given?: { headers?: Record<string, string>; body?: string }) => {
     asked.push({ path, headers: given?.headers ?? {}, body: given?.body });
     const [code, words] = answer(path);

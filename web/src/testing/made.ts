@@ -41,7 +41,7 @@ export function madeMeta(n: number, change: Partial<Meta> = {}): Meta {
     issue_types: ["mislabel", "blur", "duplicate"],
     tags: ["duplicate_exact", "low_quality_blur", "keep"].map((name) => ({ name, description: name })),
     actions: ["none", "keep", "remove", "relabel"],
-    reviewer: null,
+    reviewer: "Ada",
     reviewers: [],
     is_live: false,
     is_blind: true,
@@ -51,8 +51,8 @@ export function madeMeta(n: number, change: Partial<Meta> = {}): Meta {
 }
 
 /** Columns with some values set; sample ids are 10, 20, 30 ... */
-export function madeColumns(rows: readonly Row[]): Columns {
-  const columns = new Columns(madeMeta(rows.length));
+export function madeColumns(rows: readonly Row[], change: Partial<Meta> = {}): Columns {
+  const columns = new Columns(madeMeta(rows.length, change));
   fill(columns, rows.length, (row, name, otherwise) => rows[row]?.[name] ?? otherwise);
   return columns;
 }

@@ -6,6 +6,7 @@ import { isKept } from "../data/offline";
 import type { Order } from "../data/rows";
 import { exportDecisions } from "../export";
 import type { ReviewState, View } from "../state";
+import { Reviewer } from "./who";
 
 const VIEWS: readonly (readonly [View, string])[] = [
   ["grid", "grid"],
@@ -122,9 +123,17 @@ function DrawerButton({ state, drawer, name }: { state: ReviewState; drawer: "fi
   );
 }
 
+/** A pause in typing after which what is typed so far is searched for. */
+const SEARCH_PAUSE_MS = 250;
+
 function Search({ state }: { state: ReviewState }) {
   const wanted = useRef("");
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const search = async (text: string) => {
+    clearTimeout(timer.current);
+    if (wanted.current === text) {
+      return;
+    }
     wanted.current = text;
     if (text.trim() === "") {
       state.setFilter({ rows: undefined as never });
@@ -143,6 +152,11 @@ function Search({ state }: { state: ReviewState }) {
       data-testid="search"
       placeholder="search"
       aria-label="search by name or label"
+      onInput={(event) => {
+        const text = event.currentTarget.value;
+        clearTimeout(timer.current);
+        timer.current = setTimeout(() => void search(text), SEARCH_PAUSE_MS);
+      }}
       onChange={(event) => void search(event.currentTarget.value)}
     />
   );
@@ -213,30 +227,3 @@ function SaveState({ state }: { state: ReviewState }) {
   );
 }
 
-function Reviewer({ state }: { state: ReviewState }) {
-  const known = state.columns.meta.reviewer;
-  const field = useRef<HTMLInputElement>(null);
-  const isWanted = state.isNameWanted.value;
-  useEffect(() => {
-    if (isWanted) {
-      field.current?.focus();
-      state.isNameWanted.value = false;
-    }
-  }, [state, isWanted]);
-  if (known !== null) {
-    return <span>{known}</span>;
-  }
-  return (
-    <input
-      ref={field}
-      type="text"
-      size={10}
-      data-testid="reviewer"
-      placeholder="your name"
-      aria-label="your name"
-      value={state.reviewer.value}
-      onInput={(event) => state.setReviewer(event.currentTarget.value)}
-      onChange={() => void state.seeAsReviewer()}
-    />
-  );
-}

@@ -1,5 +1,6 @@
 // What is known of the image under the cursor: findings with their evidence, who said what, facts.
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { tagsToGive } from "../data/columns";
 import { heldBy } from "../presence";
 import { askForClass, relabelAsSuggested } from "../relabel";
@@ -10,11 +11,15 @@ import { held } from "./grid";
 
 export function Info({ state }: { state: ReviewState }) {
   const row = state.row.value;
+  const panel = useRef<HTMLElement>(null);
+  useLayoutEffect(() => {
+    panel.current?.scrollTo({ top: 0 });
+  }, [row]);
   void state.decisions.revision.value;
   const detail = row < 0 ? null : state.detail(row);
   if (row < 0 || detail === null) {
     return (
-      <aside class="info" aria-label="about this image">
+      <aside class="info" aria-label="about this image" ref={panel}>
         <p class="soft">{row < 0 ? "no image" : "one moment"}</p>
       </aside>
     );
@@ -24,7 +29,7 @@ export function Info({ state }: { state: ReviewState }) {
   const action = meta.actions[state.columns.at("action", row)] ?? "none";
   const newLabel = state.columns.newLabel(row);
   return (
-    <aside class="info" aria-label="about this image">
+    <aside class="info" aria-label="about this image" ref={panel}>
       <div class="actions">
         <button
           type="button"
@@ -76,12 +81,6 @@ export function Info({ state }: { state: ReviewState }) {
           </>
         )}
       </dl>
-      <h2>Findings</h2>
-      {detail.findings.map((finding) => (
-        <FindingBox key={finding.finding_id} finding={finding} state={state} />
-      ))}
-      {detail.findings.length === 0 && <p class="soft">nothing was found</p>}
-      <BoxList key={detail.sample_id} state={state} detail={detail} />
       {detail.verdicts.length > 0 && (
         <>
           <h2>Said so far</h2>
@@ -97,6 +96,12 @@ export function Info({ state }: { state: ReviewState }) {
           </dl>
         </>
       )}
+      <h2>Findings</h2>
+      {detail.findings.map((finding) => (
+        <FindingBox key={finding.finding_id} finding={finding} state={state} />
+      ))}
+      {detail.findings.length === 0 && <p class="soft">nothing was found</p>}
+      <BoxList key={detail.sample_id} state={state} detail={detail} />
       <Tags state={state} row={row} />
     </aside>
   );
