@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { type Columns, NO_CLASS } from "./data/columns";
-import { classesLike, commonLabel, relabelAsSuggested, relabelNothing, relabelTo } from "./relabel";
+import { classesLike, commonLabel, relabelAsSuggested, relabelNothing, relabelTo, withSuggestion } from "./relabel";
 import { ReviewState } from "./state";
 import { MadeSource, madeColumns, madeStorage, settled } from "./testing/made";
 
@@ -49,6 +49,11 @@ test("of several, those without a suggestion are left and counted", () => {
   relabelAsSuggested(state);
   expect(labels(columns)).toEqual(["dog", undefined, "cat"]);
   expect(state.toast.value?.text).toContain("1 without a suggestion left");
+});
+
+test("of a band only what is suggested can be relabelled", () => {
+  const { columns } = opened();
+  expect(withSuggestion(columns, [2, 1, 0])).toEqual([2, 0]);
 });
 
 test("another action takes the new label away", () => {

@@ -11,7 +11,7 @@ export const LISTED = 50;
 export function relabelAsSuggested(state: ReviewState): void {
   const { columns } = state;
   const rows = state.targets();
-  const suggested = rows.filter((row) => columns.at("suggested", row) !== NO_CLASS);
+  const suggested = withSuggestion(columns, rows);
   const [first] = suggested;
   if (first === undefined) {
     askForClass(state);
@@ -23,6 +23,11 @@ export function relabelAsSuggested(state: ReviewState): void {
     const left = (rows.length - suggested.length).toLocaleString();
     state.decideMany(suggested, { action: "relabel" }, `${left} without a suggestion left as they are; relabel`);
   }
+}
+
+/** Those of some rows for which a label is suggested. */
+export function withSuggestion(columns: Columns, rows: readonly number[]): number[] {
+  return rows.filter((row) => columns.at("suggested", row) !== NO_CLASS);
 }
 
 /** Opens the list of classes for what a key would act on. */

@@ -3,8 +3,9 @@
 import { signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { FREE_BATCH, MIN_AUDIT, openInBand, type Pool, type Precision, sparingOne } from "../data/audit";
-import type { Action } from "../data/columns";
+import type { Action, Columns } from "../data/columns";
 import type { Filter } from "../data/rows";
+import { withSuggestion } from "../relabel";
 import type { ReviewState } from "../state";
 
 const SAMPLE = 20;
@@ -28,7 +29,7 @@ export function Batch({ state }: { state: ReviewState }) {
   const pool: Pool = { type: chosen, low: low.value, high: high.value, filter: state.filter.value };
   const said = action.value || usual(types[pool.type] ?? "");
   const open = openInBand(columns, state.rows.value, pool);
-  const rows = said === "remove" ? sparingOne(columns, open) : open;
+  const rows = taken(columns, open, said);
   const precision = state.audit.precision(pool);
   const mayAccept = rows.length <= FREE_BATCH || precision.nAudited >= MIN_AUDIT || isTrusted.value;
   const name = (types[pool.type] ?? "").replaceAll("_", " ");
@@ -81,7 +82,10 @@ export function Batch({ state }: { state: ReviewState }) {
       </label>
       <p data-testid="batch-count">
         <b>{rows.length.toLocaleString()}</b> images
-        {open.length > rows.length && `; ${(open.length - rows.length).toLocaleString()} stay, one of each group`}
+        {open.length > rows.length &&
+          `; ${(open.length - rows.length).toLocaleString()} stay, ${
+            said === "relabel" ? "without a suggestion" : "one of each group"
+          }`}
       </p>
       <Measured precision={precision} />
       <div class="actions">
@@ -140,6 +144,14 @@ function Measured({ precision }: { precision: Precision }) {
 /** What is mostly said of a type. */
 function usual(type: string): Action {
   return type === "mislabel" || type === "label_conflict" ? "relabel" : "remove";
+}
+
+/** Those of the open rows that an action is said of: one of each group stays, and a relabel needs a label. */
+function taken(columns: Columns, open: readonly number[], said: Action): readonly number[] {
+  if (said === "relabel") {
+    return withSuggestion(columns, open);
+  }
+  return said === "remove" ? sparingOne(columns, open) : open;
 }
 
 function lookFirst(state: ReviewState, pool: Pool, name: string): void {
