@@ -190,12 +190,11 @@ def new_page(browser: Any, serve: Any) -> Iterator[Callable[[], Any]]:
 
     def is_fault(said: Any) -> bool:
         # A server that stops cuts its stream of news off, and resets what else is under way.
-        is_of_stopping = any(
-            word in said.text for word in ("INCOMPLETE_CHUNKED", "ERR_CONNECTION_", "ERR_EMPTY_RESPONSE")
-        )
-        # Of a broken file there is no picture; a stale decision is refused, and the page says so.
+        cuts = ("INCOMPLETE_CHUNKED", "LENGTH_MISMATCH", "ERR_CONNECTION_", "ERR_EMPTY_RESPONSE")
+        is_of_stopping = any(word in said.text for word in cuts)
+        # Of a broken file there is no picture; what is stale or has an old link is refused, and told.
         has_no_picture = " 404 " in said.text and re.search("/api/(thumbs|images)/", said.location["url"])
-        is_expected = is_of_stopping or has_no_picture or " 409 " in said.text
+        is_expected = is_of_stopping or has_no_picture or " 409 " in said.text or " 401 " in said.text
         return said.type == "error" and not is_expected
 
     def opened() -> Any:

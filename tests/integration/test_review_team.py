@@ -126,7 +126,7 @@ def test_team__an_adjudicator_settles_what_the_majority_says(
     guy.get_by_text("Ana: remove, Bo: remove, Cy: keep").wait_for()
     guy.get_by_role("button", name="accept", exact=True).click()
     for page in (guy, bo):
-        page.get_by_text("nobody disagrees").wait_for()
+        page.get_by_text("all settled: 1").wait_for()
     assert [(r["reviewer"], r["action"]) for r in table_rows("decisions", ws)][-1] == ("Guy", "remove")
     guy.keyboard.press("u")
     guy.get_by_test_id("accept-all").wait_for()

@@ -50,6 +50,9 @@ export class Details {
       for (const detail of await this.source.details(missing)) {
         this.byId.set(detail.sample_id, detail);
       }
+    } catch {
+      // The line is down, or the page is not let in: asked for again when the image is looked at again.
+      return;
     } finally {
       for (const id of missing) {
         this.asked.delete(id);
