@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 
 def test_help__lists_every_key_once(ana: Any) -> None:
     ana.press("?")
@@ -134,8 +136,9 @@ def test_hint__is_not_shown_again_once_read(ana: Any) -> None:
     assert ana.page.get_by_test_id("hint").count() == 0
 
 
-def test_bar__adds_up_and_does_not_grow_with_the_pace(ana: Any) -> None:
-    ana.page.set_viewport_size({"width": 1440, "height": 900})
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_bar__adds_up_and_does_not_grow_with_the_pace(ana: Any, width: int) -> None:
+    ana.page.set_viewport_size({"width": width, "height": 900})
     n = ana.n_shown()
     decided = ana.page.get_by_test_id("decided")
     assert decided.inner_text() == f"0 decided, {n} left"
