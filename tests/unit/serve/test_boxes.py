@@ -132,3 +132,9 @@ def test_review_file__images_flagged_by_a_box_with_all_their_boxes(boxed: Path, 
     assert inside is not None
     details = json.loads(inside[1])["details"]
     assert [[box["annotation_id"] for box in d["boxes"]] for d in details] == [["12", "11", "10"], ["20"]]
+
+
+def test_columns__classes_that_no_image_has_can_be_chosen_too(boxed: Path) -> None:
+    data = ReviewData(boxed)
+    assert set(data.columns.values["given"].tolist()) == {NO_CLASS}
+    assert data.columns.classes == ["cat", "dog"]
