@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from chaffinch.curate.current import CONTENT_COLUMNS, contents_of
+from chaffinch.errors import WorkspaceError
 from chaffinch.formats.reading import fetch
 from chaffinch.pipeline.columns import Thumbnails
 from chaffinch.pipeline.review_boxes import BoxIndex
@@ -238,6 +239,13 @@ class ReviewData:
         (fetched,) = fetch(refs_from(rows))
         kind = rows.column("format")[0].as_py() or ""
         return None if fetched.data is None else (fetched.data, MEDIA_TYPES.get(kind, UNKNOWN_TYPE))
+
+    def is_outdated(self) -> bool:
+        """Tell whether the workspace was scanned or searched since this was read. Cost: reads a file."""
+        try:
+            return self.folder.current().number != self.generation.number
+        except WorkspaceError:
+            return False
 
     def search(self, text: str, *, limit: int) -> list[int]:
         """Return the samples whose path, id or label holds a text, in any case. Cost: .4 s a million."""

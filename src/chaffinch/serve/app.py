@@ -45,6 +45,10 @@ MAX_LIMIT = 1000
 MAX_DETAILS = 200
 MAX_FAULTS_TOLD = 5
 """Of a request that was not understood."""
+OUTDATED = "the workspace was scanned or searched anew since this server started"
+START_AGAIN = (
+    "stop chaffinch review and start it again at the same --port: the page keeps what is not saved yet"
+)
 SEQ_HEADER = "X-Log-Seq"
 """Up to where in the log a part of the columns tells; the news go on from there."""
 NEWS_EVERY_S = 0.5
@@ -80,7 +84,7 @@ def create_app(board: Board, *, page: str, access: Access, is_framed: bool = Fal
         responses=REFUSALS,
     )
     app.middleware("http")(guarded(access, content_policy(page, is_framed=is_framed)))
-    app.add_exception_handler(ChaffinchError, _refused)
+    app.add_exception_handler(ChaffinchError, _refusing(board))
     app.add_exception_handler(HTTPException, _not_there)
     app.add_exception_handler(RequestValidationError, _not_understood)
     _add_data_routes(app, board, page=page, access=access)
@@ -94,15 +98,23 @@ def create_app(board: Board, *, page: str, access: Access, is_framed: bool = Fal
     return app
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    """Answer an error that was raised on purpose: what is wrong, and the hint.
+def _refusing(board: Board) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    """Return what answers an error that was raised on purpose: what is wrong, and the hint.
 
-    What cannot be read or written now (a full disk, a database that is gone) is no fault of the request: 503,
-    at which the page keeps the decision and comes again.
+    What cannot be read or written now (a full disk, a database that is gone, tables that a later search has
+    replaced) is no fault of the request: 503, at which the page keeps the decision and comes again.
     """
-    hint = error.hint if isinstance(error, ChaffinchError) else ""
-    what = error.what if isinstance(error, ChaffinchError) else str(error)
-    return refusal(503 if isinstance(error, WorkspaceError) else 422, what, hint=hint)
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        hint = error.hint if isinstance(error, ChaffinchError) else ""
+        what = error.what if isinstance(error, ChaffinchError) else str(error)
+        if not isinstance(error, WorkspaceError):
+            return refusal(422, what, hint=hint)
+        if await run_in_threadpool(board.data.is_outdated):
+            return refusal(503, OUTDATED, hint=START_AGAIN)
+        return refusal(503, what, hint=hint)
+
+    return refused
 
 
 async def _not_there(request: Request, error: Exception) -> JSONResponse:

@@ -149,6 +149,23 @@ def test_decisions__a_database_that_fails_is_no_fault_of_the_request(
     assert open_log(ws).head().seq == 2
 
 
+@pytest.mark.parametrize("is_searched_anew", [False, True])
+def test_server__says_when_its_tables_have_been_replaced(
+    client: TestClient, board: Board, ws: Path, is_searched_anew: bool
+) -> None:
+    folder = board.data.folder
+    for path in folder.files(board.data.generation, "samples"):
+        path.rename(ws / path.name)
+    if is_searched_anew:
+        folder.publish(folder.current())
+    for path in ("/api/search?q=cat", "/api/samples", "/api/details?ids=0"):
+        answer = client.get(path)
+        told = answer.json()
+        assert answer.status_code == 503, path
+        assert ("scanned or searched anew" in told["error"]) == is_searched_anew
+        assert ("start it again" in told["hint"]) == is_searched_anew
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
