@@ -364,6 +364,6 @@ class LoggedDecision:
     decision: Decision
     """What was decided."""
     prev_hash: str
-    """`hash` of the event before; 64 zeros for the first."""
+    """`hash` of the event before; 64 zeros for the first; '' where nobody asked for hashes."""
     hash: str
-    """SHA-256 over `prev_hash` and everything else of the row, 64 hex digits."""
+    """SHA-256 over `prev_hash` and everything else of the row, 64 hex digits; '' likewise."""

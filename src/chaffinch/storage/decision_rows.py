@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from json.encoder import encode_basestring
+from sys import intern
 from typing import Any
 
 from chaffinch.records import Decision
@@ -49,6 +51,8 @@ COLUMNS = (*HASHED_COLUMNS, "prev_hash", "hash")
 """All columns, in the order of a row."""
 
 SEQ = COLUMNS.index("seq")
+_WORDS = ("reviewer", "how", "subject", "action", "new_label", "origin")
+"""Columns with few values in many rows."""
 _DECISION_FIELDS = tuple(f.name for f in fields(Decision) if not f.name.startswith("tags_"))
 
 
@@ -108,8 +112,9 @@ def _storable(text: str) -> str:
 
 
 def decision_from(values: Sequence[Any]) -> Decision:
-    """Return the decision that a row holds, given as values of `COLUMNS`."""
-    row = dict(zip(COLUMNS, values, strict=True))
+    """Return the decision that a row holds, given as values of `HASHED_COLUMNS`; others may follow."""
+    row = dict(zip(HASHED_COLUMNS, values, strict=False))
+    row |= {name: intern(row[name]) for name in _WORDS if row[name] is not None}
     return Decision(
         **{name: row[name] for name in _DECISION_FIELDS},
         tags_added=_tags(row["tags_added"]),
@@ -117,6 +122,15 @@ def decision_from(values: Sequence[Any]) -> Decision:
     )
 
 
+def sharing_texts(values: Sequence[Any], before: Sequence[Any]) -> list[Any]:
+    """Return the values of a row; those that the row before has too are its objects, held once.
+
+    Thousands of events of one batch differ in little but the key and the id.
+    """
+    return [old if new == old else new for new, old in zip(values, before, strict=True)]
+
+
+@lru_cache(maxsize=1024)
 def _tags(text: str) -> tuple[str, ...]:
     return tuple(text.split(",")) if text else ()
 

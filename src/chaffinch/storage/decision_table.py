@@ -44,7 +44,7 @@ ROWS_PER_BATCH = 65_536
 
 def export_decisions(folder: WorkspaceFolder, generation: Generation) -> Iterator[pa.Table]:
     """Stream the decision log of a workspace as `DECISIONS_SCHEMA`."""
-    entries = open_log(folder.root).read()
+    entries = open_log(folder.root).read(with_hashes=True)
     numbers: dict[str, int] = {}
     while batch := list(islice(entries, ROWS_PER_BATCH)):
         numbers = numbers or sample_numbers(folder, generation)

@@ -186,6 +186,7 @@ def test_labels__are_spelled_as_the_given_ones() -> None:
 def test_table_decisions__has_the_samples_of_the_keys(ws: Path) -> None:
     write_tagging(ws, planned(ws, "split = 'val'", Saying(("remove",), (), "remove", note="bad")))
     (row,) = read_exported(ws, "decisions").to_pylist()
+    assert row["hash"] == open_log(ws).head().hash
     assert (row["seq"], row["sample_id"], row["key"]) == (1, 4, "val/cat/a.png")
     assert (row["tags_added"], row["action"], row["note"], row["origin"]) == (
         "remove",

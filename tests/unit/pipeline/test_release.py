@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chaffinch.cli.main import app
+from chaffinch.storage.decisions import open_log
 
 Shell = Callable[..., Any]
 ShellFor = Callable[[Path], Any]
@@ -92,6 +93,8 @@ def test_apply__writes_lists_and_pictures_under_their_new_class(
     assert json.loads(found["birds_relabel_map.json"]) == {"cat/c.png": "dog"}
     assert b"| leak | 2 |" in found["CHANGES.md"] and b"| dog | 4 | 4 | +0 |" in found["CHANGES.md"]
     assert found["decisions.csv"].count(b"\n") > 3
+    *_, last_hash = found["decisions.csv"].decode().splitlines()[-1].split(",")
+    assert last_hash == open_log(decided.workspace).head().hash
     check = subprocess.run(["sha256sum", "--quiet", "-c", "checksums.txt"], cwd=tmp_path / "out", check=False)
     assert check.returncode == 0
     assert found["checksums.txt"].count(b"\n") == len(found) - 1

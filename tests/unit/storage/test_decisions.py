@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -61,13 +62,27 @@ def test_append__saves_once_and_reads_back(make_log: MakeLog) -> None:
     events = [decision(1), decision(2, note="odd 'quotes', \"more\"\nand a line; Ünïcode \u2603")]
     assert make_log().append(events) == AppendResult(saved=2, already_there=0)
     assert make_log().append([*events, decision(3)]) == AppendResult(saved=1, already_there=2)
-    logged = list(make_log().read())
+    logged = list(make_log().read(with_hashes=True))
     assert [entry.decision for entry in logged] == [*events, decision(3)]
     assert [entry.seq for entry in logged] == [1, 2, 3]
     assert logged[0].prev_hash == FIRST_HASH
     assert logged[2].prev_hash == logged[1].hash
     assert make_log().head().hash == logged[2].hash
+    assert [(e.seq, e.decision) for e in make_log().read()] == [(e.seq, e.decision) for e in logged]
     assert make_log().audit().is_intact
+
+
+def test_read__holds_what_rows_repeat_once_and_no_hashes(make_log: MakeLog) -> None:
+    events = [replace(decision(n), tags_added=("duplicate_exact",), note="a note") for n in (1, 2)]
+    make_log().append([events[0], replace(decision(3), reviewer="Bo"), events[1]])
+    first, other, last = make_log().read()
+    assert {entry.hash + entry.prev_hash for entry in (first, other, last)} == {""}
+    assert (other.decision.reviewer, other.decision.note) == ("Bo", decision(3).note)
+    for name in ("reviewer", "how", "action", "tags_added"):
+        assert getattr(first.decision, name) is getattr(last.decision, name), name
+    make_log().append([replace(decision(n), batch_id="one", note="a note") for n in (4, 5)])
+    one, two = make_log().read(after_seq=3)
+    assert one.decision.batch_id is two.decision.batch_id and one.decision.note is two.decision.note
 
 
 def test_append__the_same_event_twice_in_one_call_is_once(make_log: MakeLog) -> None:
