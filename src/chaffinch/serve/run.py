@@ -58,7 +58,8 @@ def review_server(
         root: The workspace.
         host: Address to listen on; the loopback address lets everybody on this machine in.
         port: 0 takes a free one.
-        reviewers: Who gets a token, the same at every start; needed beyond the loopback address.
+        reviewers: Who gets a token, the same at every start, besides the adjudicators; needed beyond the
+            loopback address.
         names: Further names of hosts under which it is asked, as `links.place` takes them.
         is_blind: Whether reviewers see others' verdicts only after their own.
         is_framed: Whether a notebook on this machine may show the page in a frame.
@@ -75,7 +76,9 @@ def review_server(
         )
     page, board = review_page(), _board(root, is_blind=is_blind)
     port = port or _free_port(host)
-    tokens = tokens_of(root, map(_checked, reviewers))
+    # Who settles disagreements has to be let in like those who disagree.
+    settling = sorted(remembered(root).adjudicators) if reviewers else []
+    tokens = tokens_of(root, dict.fromkeys([*map(_checked, reviewers), *settling]))
     where = place(host, port, names)
     access = Access(where.hosts, tokens, takes_addresses=host not in LOOPBACK)
     app = create_app(board, page=page, access=access, is_framed=is_framed)

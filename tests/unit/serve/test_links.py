@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from chaffinch.curate.answers import ResolveSettings
 from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.pipeline.resolve_choices import remember
 from chaffinch.serve import links
 from chaffinch.serve.links import SECRET, place, renew_links, tokens_of
 from chaffinch.serve.run import review_server
@@ -51,6 +53,13 @@ def test_tokens_of__a_damaged_secret_is_said(tmp_path: Path, text: str) -> None:
 def test_review_server__gives_the_same_links_when_it_starts_again(ws: Path) -> None:
     one, two = (review_server(ws, host="127.0.0.1", port=8123, reviewers=["Ana"]) for _ in range(2))
     assert one.links == two.links and one.links["Ana"].startswith("http://127.0.0.1:8123/?token=")
+
+
+def test_review_server__adjudicators_get_links_beside_reviewers(ws: Path) -> None:
+    remember(ws, ResolveSettings(adjudicators=frozenset({"Cleo", "Ana"})))
+    ready = review_server(ws, host="127.0.0.1", port=8123, reviewers=["Bo", "Ana"])
+    assert list(ready.links) == ["Bo", "Ana", "Cleo"]
+    assert review_server(ws, host="127.0.0.1", port=8123).links == {}, "one person alone needs none"
 
 
 @pytest.fixture
