@@ -110,7 +110,8 @@ def test_map__a_dot_shows_its_image_and_takes_the_cursor(ana: Any, planted: Any)
     ana.page.mouse.wheel(0, -600)
     ana.until(f"Number(document.querySelector('.map circle').getAttribute('r')) > {r}")
     near = ring()
-    assert abs(near[0] - x) <= 2 and abs(near[1] - y) <= 2, "zoom is about the pointer"
+    # The middle of a pixel is up to half a pixel beside its dot, here seen 4.5 times as large.
+    assert abs(near[0] - x) <= 4 and abs(near[1] - y) <= 4, "zoom is about the pointer"
     ana.page.mouse.wheel(0, 5000)
     ana.until(f"Number(document.querySelector('.map circle').getAttribute('r')) === {r}")
     assert ring() == (x, y, r), "farther than whole is whole"

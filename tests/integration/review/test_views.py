@@ -94,8 +94,9 @@ def test_pair__is_decided_as_one_and_the_next_comes(ana: Any, planted: Any) -> N
     ana.page.get_by_label("order").select_option("group")
     ana.at(1)
     first = ana.sample(1)
-    ana.press("p", "+")
+    ana.press("p")
     ana.see(f'[data-testid="left"][data-sample-id="{first}"]')
+    ana.press("+")
     partner = int(ana.see('[data-testid="right"]').get_attribute("data-sample-id"))
     assert partner in planted.group_of(first) - {first}
     ana.page.get_by_role("button", name="whole image").first.wait_for()
