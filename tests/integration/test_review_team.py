@@ -86,7 +86,7 @@ def test_overlap__one_done_by_another_is_last_one_for_several_waits(
     ana.close()
     bo = enter(new_page, server.url, "Bo")
     assert shown(bo) == [*order[1:], order[0]]
-    bo.get_by_text("0 decided, 8 left").wait_for()
+    bo.get_by_text("1 decided, 8 left").wait_for()
     bo.close()
     server.stop()
 
