@@ -121,7 +121,7 @@ def office_ws(request: pytest.FixtureRequest, scanned: Path, tmp_path: Path) -> 
 def test_decisions__of_eight_reviewers_outlive_kills(
     office_ws: Path, serve: Callable[..., Any], commands: Any, table_rows: Any
 ) -> None:
-    server = serve(office_ws)
+    server = serve(office_ws, "--not-blind")
     port = server.url.rpartition(":")[2]
     office = Office(server.url)
     reviewers = [Reviewer(office, number) for number in range(N_REVIEWERS)]
@@ -133,7 +133,7 @@ def test_decisions__of_eight_reviewers_outlive_kills(
             time.sleep(0.01)
         assert any(reviewer.is_alive() for reviewer in reviewers), "killed while they are at work"
         server.kill()
-        server = serve(office_ws, "--port", port)
+        server = serve(office_ws, "--not-blind", "--port", port)
     for reviewer in reviewers:
         reviewer.join(timeout=300)
     assert not any(reviewer.is_alive() for reviewer in reviewers)
