@@ -10,7 +10,7 @@ import type { ReviewState } from "../state";
 const TILE_PX = 168;
 /** Browsers cap the height of an element; above this the scroll bar stands for more than it is high. */
 const MAX_HEIGHT_PX = 8_000_000;
-const LINES_AHEAD = 2;
+const LINES_AHEAD = 1;
 
 export function Grid({ state, onPerLine }: { state: ReviewState; onPerLine: (n: number) => void }) {
   const box = useRef<HTMLDivElement>(null);
