@@ -49,8 +49,9 @@ api: $(STAMP)  ## write public names (tests/contract/api.txt) and the page's typ
 	@$(VENV)/bin/python tests/contract/test_public_names.py --write
 	@$(VENV)/bin/python tools/page_types.py > web/src/data/api.ts
 
-docs: $(STAMP)  ## write the tables of docs/performance.md anew from benchmarks/results
+docs: $(STAMP)  ## write the tables of docs/performance.md and README.md anew from benchmarks/results
 	@$(VENV)/bin/python benchmarks/tables.py
+	@$(VENV)/bin/python benchmarks/headline.py
 
 web: $(STAMP)  ## build the review page anew from web/ (with the Node of this machine or one from PyPI)
 	@rm -f src/chaffinch/serve/review.html

@@ -119,9 +119,9 @@ def test_docs__readme_commands_are_checked() -> None:
     assert {"make demo", "make test"} <= shown
 
 
-def load_tables() -> ModuleType:
-    """Return benchmarks/tables.py as a module."""
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
+def load_tables(name: str = "tables") -> ModuleType:
+    """Return a script of benchmarks/ that writes tables as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -129,9 +129,11 @@ def load_tables() -> ModuleType:
     return module
 
 
-def test_docs__figures_are_those_measured() -> None:
-    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    assert load_tables().render(page) == page, "run `make docs`"
+@pytest.mark.parametrize("name", ["tables", "headline"])
+def test_docs__figures_are_those_measured(name: str) -> None:
+    script = load_tables(name)
+    page = script.PAGE.read_text(encoding="utf-8")
+    assert script.render(page) == page, "run `make docs`"
 
 
 def test_tables__block() -> None:
