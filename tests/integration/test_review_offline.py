@@ -107,7 +107,7 @@ def test_manifest_page__asks_for_a_name_and_notes_who_decided(
     asked = page.get_by_test_id("reviewer")
     page.get_by_test_id("export").click()
     page.get_by_text("Nothing was exported yet").wait_for()
-    assert page.evaluate("document.activeElement.dataset.testid") == "reviewer"
+    page.locator('[data-testid="reviewer"]:focus').wait_for()
     image = page.locator('[data-sample-id="1"]')
     image.click()
     page.keyboard.press("x")

@@ -198,6 +198,7 @@ class Reviewer:
         self.page.get_by_test_id("search").fill(name)
         self.press("Enter")
         self.page.get_by_test_id("search").blur()
+        self.see(f'[data-testid="search"][data-answered={json.dumps(name)}]')
         self.until(f"document.querySelector('.info dl')?.textContent.includes({json.dumps(name)})")
 
     def n_shown(self) -> int:

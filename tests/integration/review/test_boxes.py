@@ -46,7 +46,7 @@ def test_boxes__words_of_the_flagged_and_keys_through_them(ana: Any, planted: An
     ana.go_to(planted.truth.of_kind("duplicate_exact")[0].path)
     ana.press(" ")
     words = ana.page.locator(".zoom .box-words:not(.on-top)")
-    words.first.wait_for()
+    words.nth(1).wait_for()
     assert words.all_inner_texts() == ["!ear: mislabel 0.91 → nose", "eye"]
     assert (
         ana.page.locator(".zoom rect.flagged").evaluate("r => getComputedStyle(r).strokeDasharray") != "none"

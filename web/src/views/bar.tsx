@@ -128,6 +128,8 @@ const SEARCH_PAUSE_MS = 250;
 
 function Search({ state }: { state: ReviewState }) {
   const wanted = useRef("");
+  /** What the images shown were searched for. */
+  const answered = useSignal("");
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const search = async (text: string) => {
     clearTimeout(timer.current);
@@ -137,6 +139,7 @@ function Search({ state }: { state: ReviewState }) {
     wanted.current = text;
     if (text.trim() === "") {
       state.setFilter({ rows: undefined as never });
+      answered.value = text;
       return;
     }
     const ids = await state.source.search(text.trim());
@@ -145,11 +148,13 @@ function Search({ state }: { state: ReviewState }) {
       return;
     }
     state.setFilter({ rows: new Set(ids.map((id) => state.columns.row(id))) });
+    answered.value = text;
   };
   return (
     <input
       type="search"
       data-testid="search"
+      data-answered={answered.value}
       placeholder="search"
       aria-label="search by name or label"
       onInput={(event) => {
