@@ -28,7 +28,7 @@ def result(name: str) -> Any:
 
 def whole_run() -> tuple[str, str, str, str]:
     """CPU time from images to lists."""
-    found = result("whole_run")
+    found = result("whole_run_apart")
     cost = {row["program"]: f"{row['cpu_ms_per_image']:.1f}" for row in found["programs"]}
     return (
         f"from {found['n_images']:,} photographs to findings, decisions and lists: CPU ms an image",

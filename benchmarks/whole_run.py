@@ -6,7 +6,7 @@
 
 The images are the crops of benchmarks/leak_path.py, in class folders (a class for each of the 400
 photographs), four fifths for training and one fifth for testing; those of one photograph overlap, as copies
-do. With --apart they are its quarters, which have nothing in common. Each program runs once over the same
+do. With --apart they are its tiles, which have nothing in common. Each program runs once over the same
 files, as a process, from images to findings: `clean` with the model that comes along at its two sizes, and
 without vectors; stage by stage as it logs them. The peers do their own default analysis, which is less; what
 each does stands beside its figure.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,23 +45,30 @@ DOES = (
     "duplicates, leaks, quality; with vectors mislabels, outliers, semantic copies, clusters; policy, lists"
 )
 TEST_EVERY = 5
+TILES = 16
 
 
-def quarters(n: int) -> Iterator[Image.Image]:
-    """Yield the quarters of the photographs, each enlarged to the whole; no two show the same."""
-    for path in photographs()[: n // 4]:
+def tiles(n: int) -> Iterator[Image.Image]:
+    """Yield `TILES` tiles of each photograph, enlarged to the whole; no two show the same."""
+    side = math.isqrt(TILES)
+    for path in photographs()[: n // TILES]:
         with Image.open(path) as image:
             photograph = image.convert("RGB")
         width, height = photograph.size
-        for left, top in itertools.product((0, width / 2), (0, height / 2)):
-            box = (left, top, left + width / 2, top + height / 2)
+        for row, column in itertools.product(range(side), range(side)):
+            box = (
+                column * width / side,
+                row * height / side,
+                (column + 1) * width / side,
+                (row + 1) * height / side,
+            )
             yield photograph.resize((width, height), Image.Resampling.BILINEAR, box=box)
 
 
 def build(root: Path, n_images: int, *, are_apart: bool) -> float:
     """Write the images in class folders; returns their mean size in KB."""
     n_classes, size = len(photographs()), 0
-    for number, crop in enumerate(quarters(n_images) if are_apart else crops(n_images)):
+    for number, crop in enumerate(tiles(n_images) if are_apart else crops(n_images)):
         split = "test" if number % TEST_EVERY == 0 else "train"
         path = root / split / f"class{number * n_classes // n_images:03d}" / f"crop{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,10 +113,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--apart", action="store_true", help="the quarters of each photograph: no copies")
+    parser.add_argument("--apart", action="store_true", help="tiles of each photograph: no copies")
     arguments = parser.parse_args()
-    n_images = 4 * len(photographs()) if arguments.apart else arguments.images
-    facts, shown = machine(), "quarters" if arguments.apart else "distinct crops"
+    n_images = TILES * len(photographs()) if arguments.apart else arguments.images
+    facts, shown = machine(), "tiles" if arguments.apart else "distinct crops"
     with scratch_folder() as scratch:
         images = scratch / "images"
         mean_kb = build(images, n_images, are_apart=arguments.apart)
