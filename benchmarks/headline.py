@@ -31,7 +31,7 @@ def whole_run() -> tuple[str, str, str, str]:
     found = result("whole_run_apart")
     cost = {row["program"]: f"{row['cpu_ms_per_image']:.1f}" for row in found["programs"]}
     return (
-        f"from {found['n_images']:,} photographs to findings, decisions and lists: CPU ms an image",
+        f"from {found['n_images']:,} pictures to findings, decisions and lists: CPU ms an image",
         f"{cost['chaffinch clean']}; {cost['chaffinch clean, 128 pixels']} with `--embedder chaffinch-s-128`",
         f"fastdup {cost['fastdup']}, cleanvision {cost['cleanvision']}, each a part of it",
         "whole_run.py",
