@@ -44,7 +44,7 @@ def demo(
     say(f"images      {report.images}")
     say(f"planted     {report.truth}")
     say(f"leak pairs  {report.leak_report}")
-    hint(f"next: open {report.cleaned.pages[0]}   or   chaffinch issues -w {report.workspace}")
+    hint(f"next: open {report.cleaned.pages[0]}   or   chaffinch review -w {report.workspace}")
 
 
 def _line(row: TruthRow) -> str:
