@@ -28,7 +28,7 @@ def test_news__of_another_client_are_shown(live: Any, new_page: Any) -> None:
 def test_conflict__is_told_and_what_holds_is_shown(ana_live: Any) -> None:
     sample_id = ana_live.sample(1)
     # The news are held back, so that the page does not know yet.
-    ana_live.page.route(re.compile(r"/api/events"), lambda route: route.abort())
+    ana_live.page.route(re.compile(r"/api/events"), lambda _: None)
     ana_live.page.reload()
     ana_live.page.wait_for_selector("html[data-ready]")
     said = {"reviewer": "Bo", "items": [{"sample_id": sample_id, "version": 0}], "action": "keep"}
