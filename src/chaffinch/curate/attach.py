@@ -53,10 +53,12 @@ def attach(log: Sequence[LoggedDecision], contents: Contents) -> Attached:
         replace(e, decision=replace(e.decision, key=moved[e.decision.key])) if e.decision.key in moved else e
         for e in log
     ]
-    current = [entry for entry in named if not _is_outdated(entry, contents)]
-    doubted = (
-        {e.decision.key for e in named if _is_outdated(e, contents)} if len(current) < len(named) else ()
-    )
+    current, doubted = list[LoggedDecision](), set[str]()
+    for entry in named:
+        if _is_outdated(entry, contents):
+            doubted.add(entry.decision.key)
+        else:
+            current.append(entry)
     reopened = _reopened([entry for entry in named if entry.decision.key in doubted], contents)
     return Attached(current, moved, lost, reopened, log[-1].seq if log else 0)
 

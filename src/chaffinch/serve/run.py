@@ -77,7 +77,7 @@ def review_server(
     page, board = review_page(), _board(root, is_blind=is_blind)
     port = port or _free_port(host)
     # Who settles disagreements has to be let in like those who disagree.
-    settling = sorted(remembered(root).adjudicators) if reviewers else []
+    settling = sorted(board.adjudicators) if reviewers else []
     tokens = tokens_of(root, dict.fromkeys([*map(_checked, reviewers), *settling]))
     where = place(host, port, names)
     access = Access(where.hosts, tokens, takes_addresses=host not in LOOPBACK)
