@@ -86,7 +86,15 @@ class Act:
 
 def now_utc() -> str:
     """Return the time as `Decision.time_utc` spells it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return spelled_time(datetime.now(UTC))
+
+
+def spelled_time(moment: datetime) -> str:
+    """Return a moment in UTC as `Decision.time_utc` spells it.
+
+    Not by strftime, which writes early years with fewer digits: times are compared as texts.
+    """
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def spelled_reviewer(name: str) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, cast, get_args
 
-from chaffinch.curate.events import Act, Saying, check_reviewer, checked
+from chaffinch.curate.events import Act, Saying, check_reviewer, checked, spelled_time
 from chaffinch.errors import TableError, UsageError
 from chaffinch.records import Decision, How
 from chaffinch.taxonomy import Action
@@ -236,5 +236,4 @@ def _time(text: str, *, where: str) -> str:
         moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"time_utc {text!r} is no time", where=where) from error
-    # Not strftime, which writes early years with fewer digits: times are compared as texts.
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return spelled_time(moment)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chaffinch.curate.events import now_utc
+from chaffinch.curate.events import now_utc, spelled_time
 from chaffinch.pipeline.imported_findings import ImportedTag
 from chaffinch.records import IMPORT, Decision
 from chaffinch.storage.decisions import open_log
@@ -55,4 +55,4 @@ def _time(text: str | None) -> str | None:
     except ValueError:
         return None
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return spelled_time(time)

@@ -198,7 +198,7 @@ def _row(facts: dict[str, object], seen: Seen) -> SampleRow:
     )
 
 
-def _details(board: Board, sample_ids: list[int], viewer: str | None) -> list[Detail]:
+def _details(board: Board, sample_ids: list[int], viewer: str) -> list[Detail]:
     known = [sample_id for sample_id in sample_ids if board.data.row(sample_id) is not None]
     found = []
     for words in board.data.details(known):
@@ -307,7 +307,7 @@ async def _news(
         await asyncio.sleep(NEWS_EVERY_S)
 
 
-def _told(board: Board, after_seq: int, held: Sequence[Held], viewer: str | None) -> tuple[int, str]:
+def _told(board: Board, after_seq: int, held: Sequence[Held], viewer: str) -> tuple[int, str]:
     """Return up to where in the log it tells, and the event that tells what is new."""
     seq = board.seq
     items = [_change(board.seen(sample_id, viewer)) for sample_id in board.changed_since(after_seq)]

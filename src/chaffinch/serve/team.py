@@ -60,7 +60,7 @@ def _report(board: Board) -> TeamReport:
     return report_of(board.states(), gold=board.gold, adjudicators=board.adjudicators)
 
 
-def _team(board: Board, viewer: str | None) -> TeamOut:
+def _team(board: Board, viewer: str) -> TeamOut:
     """Return how the team agrees; how one did on gold items would tell which images those are."""
     report, is_adjudicator = _report(board), viewer in board.adjudicators
     return TeamOut(
@@ -82,7 +82,7 @@ def _team(board: Board, viewer: str | None) -> TeamOut:
     )
 
 
-def _disputes(board: Board, viewer: str | None) -> DisputesOut:
+def _disputes(board: Board, viewer: str) -> DisputesOut:
     found = _report(board).disputes
     ids = board.data.ids_of_keys([dispute.key for dispute in found]).tolist()
     return DisputesOut(
@@ -95,7 +95,7 @@ def _disputes(board: Board, viewer: str | None) -> DisputesOut:
     )
 
 
-def _dispute(board: Board, dispute: Dispute, sample_id: int, *, viewer: str | None) -> DisputeOut:
+def _dispute(board: Board, dispute: Dispute, sample_id: int, *, viewer: str) -> DisputeOut:
     """Return a dispute as far as the viewer may see it: what most say would tell what others said."""
     is_open = board.shows_all(sample_id, viewer)
     return DisputeOut(
