@@ -30,9 +30,10 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from chaffinch.compute.measure import measure
 from chaffinch.compute.thumbnail import decode_thumbnail
-from chaffinch.detect import alignment, comparison, verified
+from chaffinch.detect import comparison, verified
 from chaffinch.detect.codes import digest_words
 from chaffinch.detect.pair_sets import SampleColumns, exact_pairs, perceptual_pairs
+from chaffinch.detect.patches import Patch, detail
 from chaffinch.settings import MeasureSettings
 from chaffinch.storage.pairs import PairSet, expand_pairs
 
@@ -283,20 +284,22 @@ def candidate_features(pictures: Pictures, side: np.ndarray | None, radius: int)
     """Return one row for each candidate: what a limit could look at."""
     candidates = verified.find_candidates(pictures.columns(), side=side, radius=radius)
     first = candidates.units.first_row
-    patches: dict[int, comparison.Patch] = {}
+    patches: dict[int, Patch] = {}
     rows = []
     for (a, b), distance, turn in zip(
         candidates.pairs.tolist(), candidates.distance.tolist(), candidates.orientation.tolist(), strict=True
     ):
         for unit in (a, b):
             if unit not in patches:
-                patches[unit] = comparison.Patch.from_thumb(pictures.thumbs[first[unit]])
+                patches[unit] = Patch.from_thumb(pictures.thumbs[first[unit]])
         match = comparison.compare(patches[a], patches[b], turn)
         if match is None:
             continue
-        detail = min(alignment.detail(patches[unit].grid) for unit in (a, b))
+        least_detail = min(detail(patches[unit].grid) for unit in (a, b))
         row = {name: getattr(match, name) for name in ("luma", "colour", "orientation", "share", "transform")}
-        rows.append({"a": int(first[a]), "b": int(first[b]), "distance": distance, "detail": detail, **row})
+        rows.append(
+            {"a": int(first[a]), "b": int(first[b]), "distance": distance, "detail": least_detail, **row}
+        )
     return rows
 
 

@@ -50,25 +50,36 @@ def _add_rows(rows: np.ndarray, weight: int, part: np.ndarray, sums: np.ndarray)
 
 
 @kernel
+def _weigh_three(
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray], weights: tuple[int, int, int], sums: np.ndarray
+) -> None:
+    first, second, third = rows
+    one, two, three = np.uint32(weights[0]), np.uint32(weights[1]), np.uint32(weights[2])
+    for x in range(sums.shape[0]):
+        both = np.uint32(np.uint32(first[x] * one) + np.uint32(second[x] * two))
+        sums[x] = np.uint32(both + np.uint32(third[x] * three))
+
+
+@kernel
 def _sum_rows(rows: np.ndarray, i: int, height: int, part: np.ndarray, sums: np.ndarray) -> None:
     """Sum the rows under output row `i` of `height`; a source row is `height` units tall, an output row H."""
     low = i * rows.shape[0]
     high = low + rows.shape[0]
     first = low // height
     last = (high - 1) // height
-    sums[:] = 0
-    _add_weighted(rows[first], min(high, (first + 1) * height) - low, sums)
-    for y in range(first + 1, last, _CHUNK):
+    begin = min(high, (first + 1) * height) - low
+    end = high - last * height if last > first else 0
+    # One whole row comes along with the two borders: where pictures shrink little, that is all there is.
+    second = min(first + 1, last)
+    inner = height if last - first > 1 else 0
+    _weigh_three((rows[first], rows[second], rows[last]), (begin, inner, end), sums)
+    for y in range(first + 2, last, _CHUNK):
         _add_rows(rows[y : min(y + _CHUNK, last)], height, part, sums)
-    if last > first:
-        _add_weighted(rows[last], high - last * height, sums)
 
 
 @kernel
-def _average_columns(
-    sums: np.ndarray, offsets: np.ndarray, units: np.ndarray, scale: float, out: np.ndarray
-) -> None:
-    """Average one row of column sums; a source pixel is n_out units wide, an output pixel n_in.
+def _sum_columns(sums: np.ndarray, offsets: np.ndarray, units: np.ndarray, totals: np.ndarray) -> None:
+    """Sum one row of column sums; a source pixel is n_out units wide, an output pixel n_in.
 
     The right border of an output pixel lies `units` into the source column that begins at `offsets`, both of
     shape (n_out,); what is left of that column belongs to the next one.
@@ -89,10 +100,17 @@ def _average_columns(
         next_green = np.int64(sums[k + one]) * rest
         next_blue = np.int64(sums[k + two]) * rest
         m = np.uint64(j) * three
-        out[m] = np.uint8((red * n_out + next_red - cut_red) * scale + 0.5)
-        out[m + one] = np.uint8((green * n_out + next_green - cut_green) * scale + 0.5)
-        out[m + two] = np.uint8((blue * n_out + next_blue - cut_blue) * scale + 0.5)
+        totals[m] = red * n_out + next_red - cut_red
+        totals[m + one] = green * n_out + next_green - cut_green
+        totals[m + two] = blue * n_out + next_blue - cut_blue
         cut_red, cut_green, cut_blue = next_red, next_green, next_blue
+
+
+@kernel
+def _scale_rounded(totals: np.ndarray, scale: float, out: np.ndarray) -> None:
+    # A loop of its own, because only then it runs in vector instructions.
+    for x in range(out.shape[0]):
+        out[x] = np.uint8(np.int32(totals[x] * scale + 0.5))
 
 
 @kernel
@@ -108,7 +126,9 @@ def _average(rows: np.ndarray, out: np.ndarray) -> None:
     part = np.empty(rows.shape[1], np.uint16)
     # One empty pixel behind the last, because the last border lies there.
     sums = np.zeros(rows.shape[1] + 3, np.uint32)
+    totals = np.empty(out.shape[1], np.int64)
     scale = 1.0 / (float(rows.shape[0]) * n_in)
     for i in range(out.shape[0]):
         _sum_rows(rows, i, out.shape[0], part, sums[: rows.shape[1]])
-        _average_columns(sums, offsets, units, scale, out[i])
+        _sum_columns(sums, offsets, units, totals)
+        _scale_rounded(totals, scale, out[i])

@@ -15,7 +15,6 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -174,9 +173,8 @@ def embed_fetched(
         if item.data is None:
             continue
         digests[-1] = str(blake3(item.data).hexdigest(length=DIGEST_BYTES))
-        suffix = PurePosixPath(item.ref.member or item.ref.rel_path).suffix.lower()
         try:
-            collected.add(row, decode(item.data, max_pixels=max_pixels, suffix=suffix).shown)
+            collected.add(row, decode(item.data, max_pixels=max_pixels, suffix=item.ref.suffix).shown)
         except (UndecodedError, MemoryError):
             continue  # the scan has noted what is wrong with it
         collected.embed_full()

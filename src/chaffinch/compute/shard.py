@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from pathlib import PurePosixPath
 
 from chaffinch.compute.embedding import ShardVectors
 from chaffinch.compute.measure import measure
@@ -41,6 +40,5 @@ def _measure_fetched(
     if item.data is None:
         size_bytes = item.ref.size_bytes if item.ref.size_bytes >= 0 else None
         return Measurement(item.outcome, item.error or "no bytes were read", size_bytes=size_bytes)
-    suffix = PurePosixPath(item.ref.member or item.ref.rel_path).suffix.lower()
     on_shown = None if vectors is None else partial(vectors.add, row)
-    return measure(item.data, settings, suffix=suffix, on_shown=on_shown)
+    return measure(item.data, settings, suffix=item.ref.suffix, on_shown=on_shown)

@@ -6,6 +6,7 @@ which change a hash all over. `verified` then compares the pictures.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +25,11 @@ LOOSENESS = (3.0, 2.5, 2.0, 1.5)
 .985 of all planted copies near, 2 brings .96."""
 CANDIDATES_PER_UNIT = 4
 """Candidates by vector expected for each unit beyond which the next stricter one of these is taken: to
-compare them takes some 6 CPU ms, less than to make a vector."""
-SAMPLED_UNITS = 4096
-"""Units on each side of the pairs from which their number is foretold."""
+compare them takes some .3 CPU ms, less than to make a vector."""
+SAMPLED_PAIRS = 1000
+"""Of the most that may be, so many are expected among the pairs from which their number is foretold."""
+MAX_SAMPLED_UNITS = 4096
+"""Units on each side of those at most."""
 
 _TURN_BACK = np.array([0, 1, 2, 3, 4, 6, 5, 7])
 
@@ -98,12 +101,12 @@ def _least_cosine(units: Units, first: np.ndarray, vectors: np.ndarray, copy_cos
     """Choose the loosest cosine at which the candidates stay few enough, by a sample of pairs."""
     rng = np.random.default_rng(0)
     sides = [first[units.has_first], first[units.has_second]]
-    sampled = [np.sort(rng.choice(s, min(len(s), SAMPLED_UNITS), replace=False)) for s in sides]
+    n_allowed, n_pairs = CANDIDATES_PER_UNIT * len(first), len(sides[0]) * len(sides[1])
+    n_wanted = min(MAX_SAMPLED_UNITS, math.ceil(math.sqrt(SAMPLED_PAIRS * n_pairs / max(n_allowed, 1))))
+    sampled = [np.sort(rng.choice(s, min(len(s), n_wanted), replace=False)) for s in sides]
     with products_on_one_thread():
         cosines = unit_rows(vectors[sampled[0]]) @ unit_rows(vectors[sampled[1]]).T
     cosines[sampled[0][:, None] == sampled[1]] = 0
-    n_allowed = CANDIDATES_PER_UNIT * len(first)
-    n_pairs = len(sides[0]) * len(sides[1])
     for looseness in LOOSENESS:
         least = max(1 - looseness * (1 - copy_cosine), 0.1)
         if not cosines.size or (cosines >= least).mean() * n_pairs <= n_allowed:

@@ -8,7 +8,7 @@ upper bound, and only pairs whose bound reaches the threshold are computed in fu
 
 The bound is computed in float32 from numbers that were turned in float64; `_slack` says by how much it may
 come out too low, and the search goes that much below the threshold. P is chosen by what a sample of pairs
-would cost.
+would cost; a small search goes without a turn.
 
 Source: bounding the rest by Cauchy and Schwarz: C. Teflioudi, R. Gemulla, "Exact and approximate maximum
 inner product search with LEMP", ACM TODS 42(1), 2016; turn, choice of P and error bound are our own.
@@ -44,6 +44,8 @@ PRODUCT_S = 1.8e-11
 """Seconds that a multiplication of a block costs; measured, and only ratios matter."""
 CONFIRM_S = 2e-7
 """Seconds to compute a dot in full, its vectors being wherever they are."""
+CHOOSING_S = 0.2
+"""Seconds that choosing a turn costs: a search that takes no longer without one goes without."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +173,7 @@ def _cut(bits: np.ndarray, rows: np.ndarray, turn: np.ndarray | None) -> np.ndar
 
 def _turn(bits: np.ndarray, rows: np.ndarray, base: np.ndarray, *, least: float) -> np.ndarray | None:
     """Choose the turn, shape (D, P), by what a sample of pairs would cost; None: best without."""
-    if not len(rows) or not len(base):
+    if len(rows) * len(base) * bits.shape[1] * PRODUCT_S <= CHOOSING_S:
         return None
     rng = np.random.default_rng(0)
     sample = np.concatenate([rng.choice(s, min(len(s), SAMPLE_ROWS // 2)) for s in (rows, base)])

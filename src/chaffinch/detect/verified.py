@@ -14,14 +14,16 @@ Source: own measurements, benchmarks/quality/verified_pairs.py; limits were fit 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from chaffinch.detect.candidates import CANDIDATE_RADIUS, Candidates, find_candidates
-from chaffinch.detect.comparison import MIN_CORRELATION, Comparison, Patch, compare
+from chaffinch.detect.comparison import MIN_CORRELATION, Comparison, compare_pairs
 from chaffinch.detect.pair_sets import SampleColumns, Units, make_pair_set
+from chaffinch.detect.patches import Patch
 from chaffinch.settings import n_cores
 from chaffinch.storage.pairs import PairSet
 
@@ -31,6 +33,8 @@ half, 97 of 102 such copies reach .85, and no pair of strangers that passes the 
 
 PAIRS_PER_BLOCK = 1024
 """Candidates compared between two requests for thumbnails."""
+PAIRS_PER_CALL = 64
+"""Candidates that a thread compares at a time."""
 CACHED_PATCHES = 8192
 """Patches kept at hand, 16 KB each."""
 THUMBS_PER_REQUEST = 256
@@ -123,16 +127,16 @@ def _confirmed(
     """Compare candidates by their numbers; yield the code of each that is a copy, and how it compares."""
     least = np.where(candidates.distance < 0, MIN_CORRELATION_BY_VECTOR, MIN_CORRELATION)
 
-    def compared(number: int) -> Comparison | None:
-        first, second = (cache[unit] for unit in candidates.pairs[number].tolist())
-        found = compare(first, second, int(candidates.orientation[number]), least=least[number])
-        return found if found and found.is_copy(least=least[number]) else None
+    def compared(numbers: np.ndarray) -> list[Comparison | None]:
+        pairs = [(cache[a], cache[b]) for a, b in candidates.pairs[numbers].tolist()]
+        return compare_pairs(pairs, candidates.orientation[numbers], least[numbers])
 
-    # The kernels, most of the work, release the interpreter's lock.
     with ThreadPoolExecutor(n_cores()) as pool:
         for block in _blocks(candidates, numbers, cache, watch):
-            found = zip(codes[block].tolist(), pool.map(compared, block.tolist()), strict=True)
-            yield from ((code, copy) for code, copy in found if copy is not None)
+            calls = [block[at : at + PAIRS_PER_CALL] for at in range(0, len(block), PAIRS_PER_CALL)]
+            found = itertools.chain.from_iterable(pool.map(compared, calls))
+            results = zip(codes[block].tolist(), least[block].tolist(), found, strict=True)
+            yield from ((code, one) for code, limit, one in results if one and one.is_copy(least=limit))
 
 
 class _PatchCache:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,14 @@ from chaffinch.detect import cosine
 from chaffinch.detect.cosine import BORDER, cosine_pairs
 from chaffinch.errors import SchemaError
 from chaffinch.storage.vectors import unit_rows
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_searches_turn_too() -> Iterator[None]:
+    """A search as small as those here goes without a turn; with one it has more to go wrong."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cosine, "CHOOSING_S", 0)
+        yield
 
 
 def brute_force(vectors: np.ndarray, rows: np.ndarray, others: np.ndarray | None) -> np.ndarray:
@@ -118,7 +128,8 @@ def test_cosine_pairs__several_blocks_with_and_without_prefix(monkeypatch: pytes
     rows = np.arange(2600)
     pruned = cosine_pairs(vectors, threshold=0.9, rows=rows)
     assert cosine._turn(vectors.view(np.uint16), rows, rows, least=0.9) is not None
-    monkeypatch.setattr(cosine, "PREFIXES", ())
+    monkeypatch.setattr(cosine, "CHOOSING_S", 0.2)
+    assert cosine._turn(vectors.view(np.uint16), rows, rows, least=0.9) is None
     plain = cosine_pairs(vectors, threshold=0.9, rows=rows)
     assert len(pruned.pairs) > 100
     assert pruned.pairs.tolist() == plain.pairs.tolist()

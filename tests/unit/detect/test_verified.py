@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from chaffinch.detect import alignment, candidates, verified
+from chaffinch.detect import alignment, candidates, patches, verified
 from chaffinch.detect.candidates import find_candidates
-from chaffinch.detect.comparison import Patch, compare
+from chaffinch.detect.comparison import compare
 from chaffinch.detect.pair_sets import SampleColumns
+from chaffinch.detect.patches import Patch
 from chaffinch.detect.verified import KnownPairs, verified_pairs
 from chaffinch.records import ORIENTATIONS
 from chaffinch.storage.pairs import expand_pairs
@@ -112,7 +113,7 @@ def test_compare__one_strong_edge_does_not_make_a_copy():
 
 
 def test_tile_correlations__of_hand_made_tiles():
-    whole = np.zeros((64, 64, 3), dtype=np.uint8)
+    whole = np.zeros((64, 64), dtype=np.float32)
     whole[:16, :16:2] = 200  # stripes in the first tile
     whole[16:32, :16:2] = 200  # and in the one below
     part = whole.copy()
@@ -138,12 +139,12 @@ def test_shrink__averages_areas():
     image = np.zeros((128, 192, 3), dtype=np.uint8)
     image[:, ::3] = 90
     image[::2] += 10
-    assert (alignment.shrink(image) == 35).all()
+    assert (patches.shrink(image) == 35).all()
 
 
 def test_shrink__enlarges_small_pictures():
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    patch_rgb = alignment.shrink(image)
+    patch_rgb = patches.shrink(image)
     assert patch_rgb[0, 0].tolist() == [0, 1, 2]
     assert patch_rgb[63, 63].tolist() == [9, 10, 11]
 
@@ -288,7 +289,7 @@ def test_verified_pairs__compare_no_pair_twice(collection, monkeypatch):
         return [np.asarray(images[i]) for i in ids]
 
     within = verified_pairs(samples, thumbs=thumbs, known=known)
-    monkeypatch.setattr(verified, "compare", None)  # whoever compares now fails
+    monkeypatch.setattr(verified, "compare_pairs", None)  # whoever compares now fails
     again = verified_pairs(samples, thumbs=thumbs, known=known)
     assert found_pairs(again) == found_pairs(within)
     side = np.array([0, 0, 1, 1, 0, 1], dtype=np.int8)
