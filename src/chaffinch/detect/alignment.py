@@ -106,29 +106,38 @@ def _is_inside(place: np.ndarray) -> bool:
 
 
 @kernel
+def _moved(place: np.ndarray, move: int, step: float) -> np.ndarray:
+    """Return a place moved or resized by a step, within the whole; there are eight such moves."""
+    moved = place.copy()
+    amount = step if move % 2 == 0 else -step
+    if move < 4:
+        moved[1 + move // 2] += amount
+    else:
+        # Grow or shrink around the centre; then, in the last two moves, around the opposite corner.
+        moved[3:] *= 1 + amount
+        if move < 6:
+            moved[1:3] -= (moved[3:] - place[3:]) / 2
+    moved[3:] = np.minimum(moved[3:], 1.0)
+    moved[1:3] = np.minimum(np.maximum(moved[1:3], 0.0), 1.0 - moved[3:])
+    return moved
+
+
+@kernel
 def _refined(whole: np.ndarray, part: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Improve a place by small moves and changes of size until none helps."""
     best = place.copy()
     best[0] = _correlation_at(whole, part, best)
     step = _FIRST_STEP
     while step >= _LAST_STEP:
-        is_better = False
+        before = best[0]
         for move in range(8):
-            trial = best.copy()
-            amount = step if move % 2 == 0 else -step
-            if move < 4:
-                trial[1 + move // 2] += amount
-            else:
-                # Grow or shrink around the centre; then, in the last two moves, around the opposite corner.
-                trial[3:] *= 1 + amount
-                if move < 6:
-                    trial[1:3] -= (trial[3:] - best[3:]) / 2
-            trial[3:] = np.minimum(trial[3:], 1.0)
-            trial[1:3] = np.minimum(np.maximum(trial[1:3], 0.0), 1.0 - trial[3:])
-            trial[0] = _correlation_at(whole, part, trial)
-            if trial[0] > best[0] + 1e-6 and _is_inside(trial):
-                best, is_better = trial, True
-        if not is_better:
+            trial = _moved(best, move, step)
+            # At the edges of the whole most moves lead nowhere.
+            is_new = _is_inside(trial) and np.abs(trial[1:] - best[1:]).max() > 0
+            trial[0] = _correlation_at(whole, part, trial) if is_new else -1.0
+            if trial[0] > best[0] + 1e-6:
+                best = trial
+        if best[0] == before:
             step /= 2
     return best
 
