@@ -86,11 +86,11 @@ def gold_priority(keys: Sequence[str], rows: Sequence[int], priority: np.ndarray
     return spread
 
 
-def turn_of(reviewer: str | None, spoken: Set[str], *, wanted: int) -> Turn:
+def turn_of(reviewer: str, spoken: Set[str], *, wanted: int) -> Turn:
     """Return what an image wants of a reviewer.
 
     Args:
-        reviewer: Who; None for somebody without a name.
+        reviewer: Who; '' is somebody without a name.
         spoken: The people who have said something of it.
         wanted: How many reviewers it gets.
     """

@@ -193,15 +193,12 @@ class Board:
             state = self._states[sample_id] = state_of(entries[:])
         return state
 
-    def seen(self, sample_id: int, viewer: str | None) -> Seen:
-        """Return what a viewer may see of a sample: a blind one nothing but their own word."""
+    def seen(self, sample_id: int, viewer: str) -> Seen:
+        """Return what a viewer ('' is nobody) may see of a sample: a blind one nothing but their own word."""
         state = self._state(sample_id)
         people = [v for v in state.verdicts if v.origin == PERSON]
         own = next((v for v in people if v.reviewer == viewer), None)
-        if viewer is not None and self.is_blind:
-            said: SubjectState | Verdict = own or NOTHING
-        else:
-            said = state
+        said: SubjectState | Verdict = (own or NOTHING) if self.is_blind else state
         spoken = {v.reviewer for v in people}
         row = self.data.row(sample_id)
         turn = Turn.OTHERS if row is None else turn_of(viewer, spoken, wanted=int(self._wanted[row]))
@@ -222,7 +219,7 @@ class Board:
             keys = [(sample_id, entries[0].decision.key) for sample_id, entries in self._entries.items()]
         return {key: self._state(sample_id) for sample_id, key in keys}
 
-    def verdicts(self, sample_id: int, viewer: str | None) -> list[dict[str, Any]]:
+    def verdicts(self, sample_id: int, viewer: str) -> list[dict[str, Any]]:
         """Return who said what, as far as the viewer may see it."""
         state = self._state(sample_id)
         is_open = self.shows_all(sample_id, viewer)
@@ -239,13 +236,13 @@ class Board:
             if is_open
         ]
 
-    def shows_all(self, sample_id: int, viewer: str | None) -> bool:
+    def shows_all(self, sample_id: int, viewer: str) -> bool:
         """Tell whether a viewer may see what the others said: after their own word, or to adjudicate."""
-        if viewer is None or not self.is_blind or viewer in self.adjudicators:
+        if not self.is_blind or viewer in self.adjudicators:
             return True
         return any(v.reviewer == viewer for v in self._state(sample_id).verdicts if v.origin == PERSON)
 
-    def columns(self, viewer: str | None, rows: slice) -> dict[str, np.ndarray]:
+    def columns(self, viewer: str, rows: slice) -> dict[str, np.ndarray]:
         """Return the columns of some rows that are not the same for everybody: order, and what was decided.
 
         Cost: 10 us a row about which anybody spoke, as much again when it is first asked for.
@@ -359,7 +356,7 @@ class Board:
     def _is_void(self, batch_id: str) -> bool:
         return batch_id in self._undone_by and batch_id in void_batches(self._undone_by)
 
-    def _all_seen(self, sample_ids: Iterable[int], viewer: str | None) -> tuple[Seen, ...]:
+    def _all_seen(self, sample_ids: Iterable[int], viewer: str) -> tuple[Seen, ...]:
         return tuple(self.seen(sample_id, viewer) for sample_id in sample_ids)
 
     def _version(self, sample_id: int) -> int:

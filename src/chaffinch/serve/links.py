@@ -128,13 +128,24 @@ def _token(secret: bytes, reviewer: str) -> str:
     return base64.urlsafe_b64encode(digest[:TOKEN_BYTES]).decode()
 
 
+def _write_secret(path: Path, number: int) -> None:
+    """Write a new secret to an open file; on a full disk nothing is left that would pass for one."""
+    try:
+        with os.fdopen(number, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(SECRET_BYTES))
+            file.flush()
+            os.fsync(number)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def _secret(path: Path) -> bytes:
     hint = "chaffinch review --new-links makes another one, and new links"
     try:
         # Two servers that start at once must not both think that theirs is the secret: who is second reads.
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(number, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(SECRET_BYTES))
+        _write_secret(path, number)
     except FileExistsError:
         pass
     except OSError as error:

@@ -58,8 +58,8 @@ def test_gold_priority__one_among_ten_of_the_first() -> None:
         ("Ana", {"Bo"}, 2, Turn.SHARED),
         ("Ana", {"Bo", "Cy"}, 2, Turn.OTHERS),
         ("Cy", {"Bo", "Cy"}, 3, Turn.SPOKEN),
-        (None, {"Bo"}, 1, Turn.OTHERS),
+        ("", {"Bo"}, 1, Turn.OTHERS),
     ],
 )
-def test_turn_of__by_who_has_spoken(reviewer: str | None, spoken: set[str], wanted: int, turn: Turn) -> None:
+def test_turn_of__by_who_has_spoken(reviewer: str, spoken: set[str], wanted: int, turn: Turn) -> None:
     assert turn_of(reviewer, spoken, wanted=wanted) == turn

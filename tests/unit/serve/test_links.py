@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,20 @@ def test_tokens_of__a_damaged_secret_is_said(tmp_path: Path, text: str) -> None:
     with pytest.raises(WorkspaceError, match=r"review\.secret") as caught:
         tokens_of(tmp_path, ["Ana"])
     assert "--new-links" in caught.value.hint
+
+
+def test_tokens_of__a_full_disk_leaves_no_half_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(WorkspaceError, match="No space left"):
+            tokens_of(tmp_path, ["Ana"])
+    assert not list(tmp_path.iterdir())
+    assert list(tokens_of(tmp_path, ["Ana"]).values()) == ["Ana"]
 
 
 def test_review_server__gives_the_same_links_when_it_starts_again(ws: Path) -> None:
