@@ -73,10 +73,10 @@ export function goToOpenPair(state: ReviewState): boolean {
   const { columns } = state;
   const isDecided = decidedTest(columns);
   const bits = OF_TWO.reduce((all, type) => all | bit(columns.meta.issue_types.indexOf(type)), 0);
-  const place = firstPlace(
-    state,
-    (row) => !isDecided(row) && (columns.at("group", row) >= 0 || (columns.at("issues", row) & bits) !== 0),
-  );
+  // Behind the last pair this looks through all that is shown.
+  const [groups, issues] = [columns.column("group"), columns.column("issues")];
+  const hasPartner = (row: number) => (groups[row] as number) >= 0 || ((issues[row] as number) & bits) !== 0;
+  const place = firstPlace(state, (row) => hasPartner(row) && !isDecided(row));
   if (place === undefined) {
     return false;
   }

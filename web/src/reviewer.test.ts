@@ -1,12 +1,82 @@
-import { beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type Columns } from "./data/columns";
 import { keepOne } from "./groups";
 import { decidePair } from "./pairs";
 import { askForClass } from "./relabel";
+import { seeAsReviewer } from "./reviewer";
 import { ReviewState } from "./state";
-import { MadeSource, madeColumns, madeDetail, madeStorage, settled } from "./testing/made";
+import { MadeSource, madeColumns, madeDetail, madeStorage, partOf, settled } from "./testing/made";
 
 beforeEach(() => {
   vi.stubGlobal("localStorage", madeStorage());
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const REMOVE = 2;
+
+/** A page of a server that one reviewer looks at, who has removed its image. */
+function livePage() {
+  const columns = madeColumns([{ action: REMOVE, version: 1 }], { reviewer: null, is_live: true });
+  const source = new MadeSource(columns.meta);
+  source.details = async (ids) => ids.map((id) => madeDetail(id, { note: "hers" }));
+  const state = new ReviewState(columns, source);
+  state.setReviewer("Ada");
+  state.seenAs.value = "Ada";
+  state.setOrder("name");
+  return { state, columns, source };
+}
+
+test("of two names said in a row the second counts, whichever answer comes first", async () => {
+  const { state, columns, source } = livePage();
+  const answers: (() => void)[] = [];
+  source.load = (async (seen: Columns) => {
+    const action = state.ownName() === "Bo" ? REMOVE : 0;
+    await new Promise<void>((go) => answers.push(go));
+    seen.addPart(partOf(madeColumns([{ action, version: 1 }])));
+  }) as never;
+  state.setReviewer("Bo");
+  const bo = seeAsReviewer(state);
+  state.setReviewer("Cy");
+  const cy = seeAsReviewer(state);
+  answers[1]?.();
+  await cy;
+  answers[0]?.();
+  await bo;
+  expect([state.seenAs.value, columns.at("action", 0)]).toEqual(["Cy", 0]);
+});
+
+test("while the server does not answer, nothing of the reviewer before is on view; it is asked again", async () => {
+  vi.useFakeTimers();
+  const { state, columns, source } = livePage();
+  state.prefetch([0]);
+  await settled();
+  let isDown = true;
+  source.load = (async (seen: Columns) => {
+    if (isDown) {
+      throw new Error("the line is down");
+    }
+    seen.addPart(partOf(madeColumns([{ action: 1, version: 1 }])));
+  }) as never;
+  state.setReviewer("Bo");
+  const bo = seeAsReviewer(state);
+  await settled();
+  expect([columns.at("action", 0), state.knownDetail(0)?.note]).toEqual([0, ""]);
+  isDown = false;
+  await vi.advanceTimersByTimeAsync(2000);
+  await bo;
+  expect(columns.at("action", 0)).toBe(1);
+});
+
+test("the same name typed anew changes nothing: what was decided can still be taken back", async () => {
+  const { state } = livePage();
+  state.act("keep");
+  await settled();
+  state.setReviewer("Ada ");
+  await seeAsReviewer(state);
+  expect(state.decisions.undo()).toHaveLength(1);
 });
 
 test("nobody decides before they have said their name; then they do", async () => {

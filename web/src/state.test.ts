@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { Columns } from "./data/columns";
+import { type Columns, TURN } from "./data/columns";
 import { keepOne, keepProposed, proposedKeeper } from "./groups";
 import { ReviewState } from "./state";
-import { MadeSource, madeColumns, madeDetail, madeStorage, manyColumns } from "./testing/made";
+import { MadeSource, madeColumns, madeDetail, madeStorage, manyColumns, settled } from "./testing/made";
 
 /** Of Node, which runs the tests; the page itself has none of it. */
 declare const process: {
@@ -205,4 +205,20 @@ describe("at 1.28 million images", () => {
       process.stdout.write(`${JSON.stringify(spent)}\n`);
     }
   });
+});
+
+test("a key given twice says what stands now: what was said before it, if anything was", () => {
+  const { state, columns } = opened(madeColumns([{ action: 1, version: 1, turn: TURN.spoken }]));
+  state.actOrClear("remove");
+  state.actOrClear("remove");
+  expect([columns.at("action", 0), state.toast.value?.text]).toEqual([1, "keep again: 1 image"]);
+});
+
+test("what was not saved is told until somebody has seen it, whatever else is told", async () => {
+  const { state, source } = opened(madeColumns([{}, {}]));
+  source.answer = () => ({ kind: "conflict", items: [] });
+  state.act("remove");
+  await settled();
+  state.nextGroup();
+  expect(state.notSaved.value).toMatchObject([{ sampleIds: [10], text: expect.stringContaining("not saved") }]);
 });

@@ -8,6 +8,7 @@ import { Details } from "./data/details";
 import { remember, remembered } from "./data/remembered";
 import { chosenRows, type Filter, firstAbove, firstPlaceOf, type GroupIndex, groupIndex, type Order } from "./data/rows";
 import type { Change, Detail, Source } from "./data/source";
+import { conflictWords, type NotSaved, refusedWords } from "./notsaved";
 import { nextPlace } from "./presence";
 import { mayDecide } from "./reviewer";
 
@@ -21,7 +22,6 @@ export interface Toast {
   readonly batchId?: string;
 }
 
-const SINCE = ", with what was decided about the same since";
 const TOAST_MS = 8000;
 
 export class ReviewState {
@@ -33,6 +33,8 @@ export class ReviewState {
   readonly selected = signal<ReadonlySet<number>>(new Set());
   readonly rows = signal<Uint32Array>(new Uint32Array());
   readonly toast = signal<Toast | null>(null);
+  /** What is not decided although it seemed so; stays until it was seen. */
+  readonly notSaved = signal<readonly NotSaved[]>([]);
   readonly isHelpOpen = signal(false);
   /** Whether a class to relabel to is being chosen. */
   readonly isPicking = signal(false);
@@ -71,8 +73,8 @@ export class ReviewState {
   ) {
     this.decisions = new Decisions(columns, source, {
       reviewer: () => this.ownName(),
-      onConflict: (items, hasMore) => this.tellConflict(items, hasMore),
-      onRefused: (why, hasMore) => this.tell({ text: `not saved and taken back${hasMore ? SINCE : ""}: ${why}` }),
+      onConflict: (items, ids, hasMore) => this.noteNotSaved(conflictWords(items, hasMore), ids),
+      onRefused: (why, ids, hasMore) => this.noteNotSaved(refusedWords(why, hasMore), ids),
     });
     this.audit = new Audit(columns);
     this.details = new Details(columns, source);
@@ -267,11 +269,19 @@ export class ReviewState {
     const rows = this.targets();
     const cleared = this.decisions.clear(rows, action);
     if (cleared === "cleared") {
-      this.tell({ text: `undecided again: ${images(rows.length)}` });
+      this.audit.forget(rows);
+      this.tell({ text: `${this.standsNow(rows)}: ${images(rows.length)}` });
     } else if (cleared === "together") {
       this.tell({ text: `${action} was said of other images too: give another action, or take all back with undo` });
     }
     return cleared !== "not said here";
+  }
+
+  /** What stands of images of which this page's word was taken back: what was said before it, if anything was. */
+  private standsNow(rows: readonly number[]): string {
+    const actions = new Set(rows.map((row) => this.columns.meta.actions[this.columns.at("action", row)]));
+    const [action] = actions;
+    return actions.size > 1 ? "as before" : action === "none" ? "undecided again" : `${action} again`;
   }
 
   /** Where a group is looked at as one, its last image cannot be removed; elsewhere each is judged by itself. */
@@ -305,7 +315,7 @@ export class ReviewState {
     if (!mayDecide(this)) {
       return;
     }
-    const how = this.audit.note(row) ? "audit" : "looked";
+    const how = saying.action !== undefined && this.audit.note(row, saying.action) ? "audit" : "looked";
     batch(() => {
       this.decisions.decide(rows, { ...saying, how });
       this.nDecidedHere.value++;
@@ -337,6 +347,7 @@ export class ReviewState {
 
   undo(batchId?: string): void {
     const restored = this.decisions.undo(batchId);
+    this.audit.forget(restored);
     // Back to the first of them, so that a correction hits what it is meant for.
     const place = firstPlaceOf(this.rows.value, restored);
     if (place >= 0) {
@@ -353,9 +364,8 @@ export class ReviewState {
     }, TOAST_MS);
   }
 
-  private tellConflict(items: readonly Change[], hasMore: boolean): void {
-    const why = `somebody else decided about ${items.length.toLocaleString()} of these images meanwhile`;
-    this.tell({ text: `not saved${hasMore ? SINCE : ""}: ${why}; look again` });
+  private noteNotSaved(text: string, sampleIds: readonly number[]): void {
+    this.notSaved.value = [...this.notSaved.value, { text, sampleIds }];
   }
 
   /** The details of a row where they have come, else null; asks for those that have not. */

@@ -29,10 +29,10 @@ test("the interval is Wilson's", () => {
 test("only images that were drawn and decided one by one count; removing confirms, keeping refutes", () => {
   const columns = blurred(6);
   const audit = new Audit(columns);
-  expect(audit.note(0)).toBe(false);
+  expect(audit.note(0, "keep")).toBe(false);
   const drawn = audit.draw(band, [0, 1, 2, 3], 4);
   for (const row of drawn.slice(0, 3)) {
-    expect(audit.note(row)).toBe(true);
+    expect(audit.note(row, row === drawn[0] ? "keep" : "remove")).toBe(true);
     columns.set("action", row, row === drawn[0] ? KEEP : REMOVE);
   }
   columns.set("action", drawn[3] as number, REMOVE);
@@ -46,10 +46,22 @@ test("what was taken back counts no more; the audit is there again after a reloa
   const columns = blurred(2);
   new Audit(columns).draw(band, [0, 1], 2);
   const audit = new Audit(columns);
-  audit.note(0);
+  audit.note(0, "remove");
   columns.set("action", 0, REMOVE);
   expect(new Audit(columns).precision(band).nAudited).toBe(1);
   columns.set("action", 0, 0);
+  expect(audit.precision(band).nAudited).toBe(0);
+});
+
+test("what a batch says is no judgement, not even where the image was looked at before", () => {
+  const columns = blurred(2);
+  const audit = new Audit(columns);
+  audit.draw(band, [0, 1], 2);
+  audit.note(0, "remove");
+  audit.forget([0]);
+  audit.note(1, "keep");
+  columns.set("action", 0, REMOVE);
+  columns.set("action", 1, REMOVE);
   expect(audit.precision(band).nAudited).toBe(0);
 });
 
@@ -57,7 +69,7 @@ test("what was taken back counts no more; the audit is there again after a reloa
 function confirmAll(columns: Columns, pool: Pool, rows: readonly number[]): void {
   const audit = new Audit(columns);
   for (const row of audit.draw(pool, rows, rows.length)) {
-    audit.note(row);
+    audit.note(row, "remove");
     columns.set("action", row, REMOVE);
   }
 }
@@ -121,7 +133,7 @@ test("an image drawn again counts for its newest draw", () => {
   const audit = new Audit(columns);
   audit.draw(band, [0, 1], 2);
   audit.draw({ ...band, low: 0.7 }, [0], 1);
-  audit.note(0);
+  audit.note(0, "remove");
   columns.set("action", 0, REMOVE);
   expect(audit.precision(band).nAudited).toBe(0);
   expect(audit.precision({ ...band, low: 0.7 }).nAudited).toBe(1);

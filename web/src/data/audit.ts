@@ -3,7 +3,7 @@
 // Which images were drawn and looked at is kept in the browser; what was said of them stands in the columns, so
 // that an undo counts at once.
 
-import type { Columns } from "./columns";
+import type { Action, Columns } from "./columns";
 import { remember, remembered } from "./remembered";
 import { type Filter, passes } from "./rows";
 
@@ -61,14 +61,14 @@ export function wilson(nConfirmed: number, n: number): readonly [number, number]
 export class Audit {
   /** Those that an image was last drawn in, oldest first. */
   private draws: Draw[];
-  /** The newest draw of each sample id, and the sample ids of those that were decided about one by one. */
+  /** The newest draw of each sample id, and what was said of those that were decided about one by one. */
   private readonly drawn = new Map<number, Draw>();
-  private readonly judged: Set<number>;
+  private readonly judged: Map<number, Action>;
 
   constructor(private readonly columns: Columns) {
     const kept = read(this.key);
     this.draws = kept.draws;
-    this.judged = new Set(kept.judged);
+    this.judged = new Map(kept.judged);
     for (const draw of this.draws) {
       this.index(draw);
     }
@@ -91,15 +91,26 @@ export class Audit {
     return chosen;
   }
 
-  /** Notes a decision about one row; tells whether it is one of an audit. */
-  note(row: number): boolean {
+  /** Notes an action said of one row; tells whether it is one of an audit. */
+  note(row: number, action: Action): boolean {
     const sampleId = this.columns.at("sample_id", row);
     if (!this.drawn.has(sampleId)) {
       return false;
     }
-    this.judged.add(sampleId);
+    this.judged.set(sampleId, action);
     this.store();
     return true;
+  }
+
+  /** Takes back that some rows were decided about. */
+  forget(rows: readonly number[]): void {
+    const n = this.judged.size;
+    for (const row of rows) {
+      this.judged.delete(this.columns.at("sample_id", row));
+    }
+    if (this.judged.size < n) {
+      this.store();
+    }
   }
 
   /**
@@ -114,12 +125,14 @@ export class Audit {
     const covers = new Map(this.draws.map((draw) => [draw, isCovered(pool, now, draw)]));
     const { actions } = this.columns.meta;
     let [nAudited, nConfirmed] = [0, 0];
-    for (const sampleId of this.judged) {
+    for (const [sampleId, action] of this.judged) {
       const row = this.columns.row(sampleId);
-      const counts = row >= 0 && covers.get(this.drawn.get(sampleId) as Draw) === true && isIn(row);
-      const action = counts ? actions[this.columns.at("action", row)] : "none";
-      nAudited += action === "none" ? 0 : 1;
-      nConfirmed += action === "remove" || action === "relabel" ? 1 : 0;
+      const isOf = row >= 0 && covers.get(this.drawn.get(sampleId) as Draw) === true && isIn(row);
+      // What a batch has said over it since is no judgement.
+      if (isOf && action !== "none" && actions[this.columns.at("action", row)] === action) {
+        nAudited++;
+        nConfirmed += action === "keep" ? 0 : 1;
+      }
     }
     const [low, high] = wilson(nConfirmed, nAudited);
     return { nAudited, nConfirmed, low, high };
@@ -183,9 +196,11 @@ export function sparingOne(columns: Columns, rows: readonly number[]): number[] 
   });
 }
 
-function read(key: string): { draws: Draw[]; judged: number[] } {
+type Judged = [sampleId: number, action: Action][];
+
+function read(key: string): { draws: Draw[]; judged: Judged } {
   try {
-    const { draws = [], judged = [] } = JSON.parse(remembered(key) ?? "{}") as { draws?: Draw[]; judged?: number[] };
+    const { draws = [], judged = [] } = JSON.parse(remembered(key) ?? "{}") as { draws?: Draw[]; judged?: Judged };
     return { draws, judged };
   } catch {
     return { draws: [], judged: [] };

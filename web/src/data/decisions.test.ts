@@ -24,11 +24,11 @@ function made() {
   const who = { name: "Ada" };
   const decisions = new Decisions(columns, source, {
     reviewer: () => who.name,
-    onConflict: (items, hasMore) => {
+    onConflict: (items, _, hasMore) => {
       told.conflicts.push(...items);
       told.hadMore.push(hasMore);
     },
-    onRefused: (why, hasMore) => {
+    onRefused: (why, _, hasMore) => {
       told.refused.push(why);
       told.hadMore.push(hasMore);
     },
@@ -58,7 +58,7 @@ test("a decision is shown before it is saved, and saved as it was made", async (
   expect(decisions.tallies.nDecided.value).toBe(1);
   expect(decisions.state.value.kind).toBe("saving");
   await settled();
-  expect(decisions.state.value).toEqual({ kind: "saved", n: 1 });
+  expect(decisions.state.value).toEqual({ kind: "saved" });
   expect(source.acts).toMatchObject([{ action: "remove", how: "looked", items: [{ sample_id: 10, version: 0 }] }]);
 });
 
@@ -272,6 +272,72 @@ test("for another reviewer the columns show what they may see, but what was just
   ]);
   expect(decisions.tallies.nDecided.value).toBe(1);
   expect(columns.nLoaded).toBe(3);
+});
+
+test("a refusal of what was taken back already leaves the version as the server counts it", async () => {
+  const { source, decisions, said } = made();
+  source.answer = refusing;
+  decisions.decide([0], { action: "remove" });
+  decisions.undo();
+  await settled();
+  expect(said(0)).toEqual([NONE, 0, 0]);
+  decisions.take([change(10, 1, "keep")]);
+  expect(said(0)).toEqual([KEEP, 0, 1]);
+});
+
+test("what somebody else decided before an answer that was lost is shown with the answer", async () => {
+  const { source, decisions, said } = made();
+  source.answer = () => ({ kind: "saved", items: [change(10, 2, "keep")] });
+  decisions.decide([0], { action: "remove" });
+  await settled();
+  expect(said(0)).toEqual([KEEP, 0, 2]);
+});
+
+test("of acts that are one, none is saved where the first is not", async () => {
+  const { source, decisions, said, told } = made();
+  source.answer = (act) =>
+    act.action === "keep"
+      ? { kind: "conflict", items: [change(10, 1, "remove")] }
+      : { kind: "saved", items: act.items.map((item) => ({ ...item, version: item.version + 1 })) };
+  const link = decisions.decide([0], { action: "keep" });
+  decisions.decide([2], { action: "remove" }, link);
+  await settled();
+  expect([said(0)[0], said(2)]).toEqual([REMOVE, [NONE, 0, 0]]);
+  expect(source.acts.map((act) => act.action)).toEqual(["keep"]);
+  expect(told.hadMore).toEqual([false]);
+});
+
+test("what waits to be saved hides nothing that was saved for the reviewer before, and is saved as theirs", async () => {
+  const { source, decisions, said, who } = made();
+  decisions.decide([0], { action: "remove" });
+  await settled();
+  source.answer = () => {
+    throw new Error("the line is down");
+  };
+  decisions.decide([2], { action: "remove" });
+  await settled();
+  who.name = "Bo";
+  decisions.startAnew();
+  expect([decisions.clear([0], "remove"), decisions.undo()]).toEqual(["not said here", []]);
+  decisions.showNothing();
+  expect([said(0)[0], said(2)[0]]).toEqual([NONE, NONE]);
+  decisions.showAs(madeColumns([{ version: 1 }, {}, {}]));
+  expect([said(0), said(2)]).toEqual([
+    [NONE, 0, 1],
+    [NONE, 0, 0],
+  ]);
+  source.answer = () => ({ kind: "conflict", items: [change(30, 4, "remove")] });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(source.acts.at(-1)).toMatchObject({ reviewer: "Ada", action: "remove" });
+  expect(said(2)[0]).toBe(NONE);
+});
+
+test("news that come while another reviewer's columns are on their way are not overwritten by them", () => {
+  const { decisions, said } = made();
+  decisions.startAnew();
+  decisions.take([change(10, 1, "keep")]);
+  decisions.showAs(madeColumns([{}, {}, {}]));
+  expect(said(0)).toEqual([KEEP, 0, 1]);
 });
 
 test("another reviewer cannot take back what was saved for the one before", async () => {

@@ -7,10 +7,12 @@
 // says so.
 
 import { batch, signal } from "@preact/signals";
-import { type Action, type Columns, TURN } from "./columns";
+import type { Action, Columns } from "./columns";
+import { newId } from "./ids";
 import { type Refused, untilAnswered } from "./retry";
+import { after, NOTHING, putSaid, type Said, saidOf, told } from "./said";
 import type { Act, Change, Saved, Source } from "./source";
-import { type Said, Tallies, waits } from "./tallies";
+import { Tallies, waits } from "./tallies";
 
 export interface Saying {
   readonly action?: Action;
@@ -25,29 +27,37 @@ export interface Saying {
 interface History {
   readonly said: Said;
   readonly acts: Act[];
+  /** Those taken back that the server may yet refuse: their versions never come to be. */
+  readonly undone: Set<Act>;
+}
+
+/** Where an act belongs: acts of one link are one, and those of another reviewer than now touch nothing on view. */
+interface Origin {
+  readonly link: string;
+  readonly turnover: number;
 }
 
 /** What became of an action that was to be cleared; `together`: its act names other images too. */
 export type Cleared = "cleared" | "together" | "not said here";
 
 export type SaveState =
-  | { readonly kind: "saved"; readonly n: number }
+  | { readonly kind: "saved" }
   | { readonly kind: "saving"; readonly left: number }
   | { readonly kind: "waiting"; readonly left: number; readonly why: string };
 
 /** Says who decides, and is told of acts that were not saved and never will be. */
 export interface Listener {
   reviewer(): string;
-  /** `hasMore`: what was decided on top of it is taken back too. */
-  onConflict(items: readonly Change[], hasMore: boolean): void;
-  onRefused(why: string, hasMore: boolean): void;
+  /** `sampleIds`: what is not decided now; `hasMore`: with what was decided on top of it. */
+  onConflict(items: readonly Change[], sampleIds: readonly number[], hasMore: boolean): void;
+  onRefused(why: string, sampleIds: readonly number[], hasMore: boolean): void;
 }
 
 /** Images of one act, as many as the server takes at once; more are several acts of one link. */
 export const MAX_ITEMS = 200_000;
 
 export class Decisions {
-  readonly state = signal<SaveState>({ kind: "saved", n: 0 });
+  readonly state = signal<SaveState>({ kind: "saved" });
   /** Rises with every change of the columns, so that what shows them is drawn again. */
   readonly revision = signal(0);
   readonly tallies: Tallies;
@@ -57,10 +67,13 @@ export class Decisions {
   /** Batches that were never saved: there is nothing to take back on the server. */
   private readonly failed = new Set<string>();
   /** Acts about which the server has said nothing yet, oldest first. */
-  private readonly unsaved = new Set<Act>();
+  private readonly unsaved = new Map<Act, Origin>();
+  /** How often another reviewer took over. */
+  private turnover = 0;
+  /** Rows that the server told about since then. */
+  private readonly news = new Set<number>();
   private readonly queue: (() => Promise<void>)[] = [];
   private isRunning = false;
-  private nSaved = 0;
 
   constructor(
     private readonly columns: Columns,
@@ -106,10 +119,11 @@ export class Decisions {
       this.redraw(row);
       this.addVersion(row, 1);
     }
-    this.done.push({ act, link: link ?? act.batch_id });
-    this.unsaved.add(act);
-    this.enqueue(() => this.save(act));
-    return link ?? act.batch_id;
+    const origin = { link: link ?? act.batch_id, turnover: this.turnover };
+    this.done.push({ act, link: origin.link });
+    this.unsaved.set(act, origin);
+    this.enqueue(() => this.save(act, origin));
+    return origin.link;
   }
 
   /** Takes back the newest act, or those of a link; returns the rows, none where there is none. */
@@ -144,7 +158,8 @@ export class Decisions {
       if (act !== undefined && taken.has(act)) {
         this.done.splice(place, 1);
         this.drop(act, 1);
-        this.enqueue(() => this.takeBack(act));
+        const { turnover } = this;
+        this.enqueue(() => this.takeBack(act, turnover));
         for (const { sample_id } of act.items) {
           rows.push(this.columns.row(sample_id));
         }
@@ -159,27 +174,41 @@ export class Decisions {
     this.takeIn(items.filter((item) => item.version > this.columns.at("version", this.columns.row(item.sample_id))));
   }
 
-  /** Starts anew for another reviewer: what was said before is theirs to take back. Acts under way are kept. */
+  /**
+   * Starts anew for another reviewer: what was said before is saved all the same, but is not theirs to see or to take
+   * back.
+   */
   startAnew(): void {
-    if (this.state.value.kind === "saved") {
-      this.done.length = 0;
-      this.histories.clear();
-    }
+    this.turnover++;
+    this.done.length = 0;
+    this.histories.clear();
+    this.news.clear();
   }
 
-  /** Shows what another reviewer may see, but of rows about which this page has said something since. */
+  /** Shows nobody's word, until it is known what the new reviewer may see. */
+  showNothing(): void {
+    batch(() => {
+      for (let row = 0; row < this.columns.nLoaded; row++) {
+        putSaid(this.columns, row, NOTHING);
+      }
+      this.tallies.count();
+      this.revision.value++;
+    });
+  }
+
+  /** Shows what another reviewer may see, but of rows about which this page or the server has said something since. */
   showAs(seen: Columns): void {
-    for (const name of ["action", "tags", "n_reviewers", "turn", "new_label", "version"]) {
-      const from = seen.column(name);
-      const to = this.columns.column(name);
+    batch(() => {
       for (let row = 0; row < seen.nLoaded; row++) {
-        if ((this.histories.get(row)?.acts.length ?? 0) === 0) {
-          to[row] = from[row] as number;
+        const isNewer = this.news.has(row) && this.columns.at("version", row) > seen.at("version", row);
+        if (!isNewer && (this.histories.get(row)?.acts.length ?? 0) === 0) {
+          putSaid(this.columns, row, saidOf(seen, row));
+          this.columns.set("version", row, seen.at("version", row));
         }
       }
-    }
-    this.tallies.count();
-    this.revision.value++;
+      this.tallies.count();
+      this.revision.value++;
+    });
   }
 
   /** Whether a row waits for this reviewer. */
@@ -192,7 +221,7 @@ export class Decisions {
   private history(row: number): History {
     let history = this.histories.get(row);
     if (history === undefined) {
-      history = { said: saidOf(this.columns, row), acts: [] };
+      history = { said: saidOf(this.columns, row), acts: [], undone: new Set() };
       this.histories.set(row, history);
     }
     return history;
@@ -218,10 +247,13 @@ export class Decisions {
     batch(() => {
       for (const { sample_id } of act.items) {
         const row = this.columns.row(sample_id);
-        const { acts } = this.history(row);
+        const { acts, undone } = this.history(row);
         const place = acts.indexOf(act);
         if (place >= 0) {
           acts.splice(place, 1);
+          if (versions === 1) {
+            undone.add(act);
+          }
           this.redraw(row);
           this.addVersion(row, versions);
         }
@@ -240,14 +272,9 @@ export class Decisions {
         const row = this.columns.row(item.sample_id);
         if (row >= 0) {
           this.histories.delete(row);
-          this.put(row, {
-            action: this.columns.meta.actions.indexOf(item.action),
-            tags: tagBits(this.columns, item.tags),
-            turn: item.turn,
-            newLabel: this.columns.labelCode(item.new_label),
-          });
+          this.news.add(row);
+          this.put(row, told(this.columns, item));
           this.columns.set("version", row, item.version);
-          this.columns.set("n_reviewers", row, Math.min(255, item.n_reviewers));
         }
       }
       this.revision.value++;
@@ -256,31 +283,36 @@ export class Decisions {
 
   // ----------------------------------------------------------------------------------------------- saving
 
-  private async save(act: Act): Promise<void> {
+  private async save(act: Act, origin: Origin): Promise<void> {
     if (this.failed.has(act.batch_id)) {
       return;
     }
     const saved = await this.persistent(() => this.source.save(act));
+    const isOnView = origin.turnover === this.turnover;
     if (saved.kind === "saved") {
       this.unsaved.delete(act);
-      this.noteSaved(saved);
+      this.noteSaved(saved, isOnView);
       return;
     }
-    const hasMore = this.giveUp(act);
+    const [rows, hasMore] = this.giveUp(origin);
     if (saved.kind === "conflict") {
-      this.takeIn(saved.items);
-      this.listener.onConflict(saved.items, hasMore);
+      this.takeIn(isOnView ? saved.items : []);
+      this.listener.onConflict(saved.items, rows, hasMore);
     } else {
-      this.listener.onRefused(saved.why, hasMore);
+      this.listener.onRefused(saved.why, rows, hasMore);
     }
   }
 
-  /** Takes back an act that was not saved, and those made on top of it; tells whether there were any. */
-  private giveUp(failed: Act): boolean {
+  /**
+   * Takes back an act that was not saved, what is one with it, and what was made on top of them; returns the images, and
+   * whether there was more on top.
+   */
+  private giveUp({ link }: Origin): [number[], boolean] {
     const touched = new Set<number>();
     let hasMore = false;
-    for (const act of [...this.unsaved]) {
-      if (act !== failed && !act.items.some(({ sample_id }) => touched.has(sample_id))) {
+    for (const [act, origin] of [...this.unsaved]) {
+      const isOne = origin.link === link;
+      if (!isOne && !act.items.some(({ sample_id }) => touched.has(sample_id))) {
         continue;
       }
       act.items.forEach(({ sample_id }) => void touched.add(sample_id));
@@ -290,35 +322,47 @@ export class Decisions {
       if (place >= 0) {
         this.done.splice(place, 1);
         this.drop(act, -1);
-        hasMore ||= act !== failed;
+        hasMore ||= !isOne;
+      } else {
+        this.forgetUndone(act);
       }
     }
-    return hasMore;
+    return [[...touched], hasMore];
   }
 
-  private async takeBack(act: Act): Promise<void> {
+  /** Takes off the versions of an act that was taken back before it could be refused: neither came to be. */
+  private forgetUndone(act: Act): void {
+    for (const { sample_id } of act.items) {
+      const row = this.columns.row(sample_id);
+      if (this.histories.get(row)?.undone.delete(act)) {
+        this.addVersion(row, -2);
+      }
+    }
+  }
+
+  private async takeBack(act: Act, turnover: number): Promise<void> {
     if (this.failed.has(act.batch_id)) {
       return;
     }
     const saved = await this.persistent(() => this.source.undo(act.batch_id, act.reviewer));
+    const isOnView = turnover === this.turnover;
     if (saved.kind === "saved") {
-      this.take(saved.items.filter((item): item is Change => "action" in item));
-      this.noteSaved(saved);
+      this.noteSaved(saved, isOnView);
     } else if (saved.kind === "refused") {
-      for (const { sample_id } of act.items) {
+      for (const { sample_id } of isOnView ? act.items : []) {
         const row = this.columns.row(sample_id);
         this.history(row).acts.push(act);
         this.redraw(row);
         this.addVersion(row, -1);
       }
       this.revision.value++;
-      this.listener.onRefused(saved.why, false);
+      this.listener.onRefused(saved.why, act.items.map((item) => item.sample_id), false);
     }
   }
 
-  /** Raises versions to what the server counts, unless a later act of ours is ahead of it. */
-  private noteSaved(saved: Saved & { kind: "saved" }): void {
-    this.nSaved += saved.items.length;
+  /** Takes in what the server says beyond our act; raises versions to what it counts, unless a later act is ahead. */
+  private noteSaved(saved: Saved & { kind: "saved" }, isOnView: boolean): void {
+    this.take(isOnView ? saved.items.filter((item): item is Change => "action" in item) : []);
     for (const { sample_id, version } of saved.items) {
       const row = this.columns.row(sample_id);
       if (row >= 0 && this.columns.at("version", row) < version) {
@@ -347,47 +391,6 @@ export class Decisions {
       await next();
     }
     this.isRunning = false;
-    this.state.value = { kind: "saved", n: this.nSaved };
+    this.state.value = { kind: "saved" };
   }
-}
-
-/** The bits of some tags; words that are no tag have none. */
-export function tagBits(columns: Columns, names: readonly string[]): number {
-  let bits = 0;
-  for (const name of names) {
-    const place = columns.meta.tags.findIndex((tag) => tag.name === name);
-    bits |= place < 0 ? 0 : 1 << place;
-  }
-  return bits;
-}
-
-/** What is said of a row after an act. */
-export function after(columns: Columns, row: number, said: Said, act: Act): Said {
-  const tags = ((said.tags & ~tagBits(columns, act.tags_removed)) | tagBits(columns, act.tags_added)) >>> 0;
-  if (act.action === "none") {
-    return { ...said, tags, turn: TURN.spoken };
-  }
-  // Without a label it is relabelled as suggested.
-  const label = act.new_label ?? columns.meta.classes[columns.at("suggested", row)] ?? null;
-  const newLabel = act.action === "relabel" ? columns.labelCode(label) : 0;
-  return { action: columns.meta.actions.indexOf(act.action), tags, turn: TURN.spoken, newLabel };
-}
-
-export function putSaid(columns: Columns, row: number, said: Said): void {
-  columns.set("action", row, said.action);
-  columns.set("tags", row, said.tags);
-  columns.set("turn", row, said.turn);
-  columns.set("new_label", row, said.newLabel);
-}
-
-/** What the columns say of a row. */
-export function saidOf(columns: Columns, row: number): Said {
-  const at = (name: string) => columns.at(name, row);
-  return { action: at("action"), tags: at("tags"), turn: at("turn"), newLabel: at("new_label") };
-}
-
-/** A new id of 32 hexadecimal digits. */
-export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

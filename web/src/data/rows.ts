@@ -18,7 +18,7 @@ export interface Filter {
   readonly actions?: ReadonlySet<number>;
   /** Bits of tags, any of which must be there. */
   readonly tags?: number;
-  /** `open`: not decided by me; `done`: decided; `disputed` is a list of rows. */
+  /** `open`: nothing is said; `done`: something is. */
   readonly status?: "open" | "done";
   /** Of the surest finding, 0..1, both ends included. */
   readonly confidence?: readonly [number, number];

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { madeColumns } from "../testing/made";
 import { TURN } from "./columns";
-import { type Said, Tallies } from "./tallies";
+import type { Said } from "./said";
+import { Tallies } from "./tallies";
 
-const said = (change: Partial<Said>): Said => ({ action: 0, tags: 0, turn: TURN.yours, newLabel: 0, ...change });
+const said = (change: Partial<Said>): Said => ({ action: 0, tags: 0, turn: TURN.yours, newLabel: 0, nReviewers: 0, ...change });
 
 test("what a policy said still waits for a person, and is counted by itself", () => {
   const columns = madeColumns([{ action: 2 }, { tags: 1 }, {}, { action: 1, turn: TURN.others, n_reviewers: 1 }]);
@@ -26,4 +27,12 @@ test("an image of which all was taken back waits again", () => {
   expect([tallies.nDecided.value, tallies.nLeft.value]).toEqual([1, 0]);
   tallies.changed(0, said({ tags: 1, turn: TURN.spoken }), said({ turn: TURN.spoken }));
   expect([tallies.nDecided.value, tallies.nLeft.value]).toEqual([0, 1]);
+});
+
+test("what a person said of a shared image is not the policy's", () => {
+  const columns = madeColumns([{ turn: TURN.shared }]);
+  const tallies = new Tallies(columns);
+  tallies.countShown(Uint32Array.of(0));
+  tallies.changed(0, said({ turn: TURN.shared }), said({ turn: TURN.shared, action: 1, nReviewers: 1 }));
+  expect([tallies.nLeft.value, tallies.nByPolicy.value]).toEqual([1, 0]);
 });

@@ -2,15 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { type Columns, TURN } from "./columns";
-
-/** What is said of a row, as its columns hold it. */
-export interface Said {
-  readonly action: number;
-  readonly tags: number;
-  readonly turn: number;
-  /** Code of the class plus 1; 0 for none. */
-  readonly newLabel: number;
-}
+import type { Said } from "./said";
 
 export class Tallies {
   /** Rows about which this reviewer has spoken, shown or not. */
@@ -27,11 +19,13 @@ export class Tallies {
   private readonly actions: ArrayLike<number>;
   private readonly tags: ArrayLike<number>;
   private readonly turns: ArrayLike<number>;
+  private readonly reviewers: ArrayLike<number>;
 
   constructor(private readonly columns: Columns) {
     this.actions = columns.column("action");
     this.tags = columns.column("tags");
     this.turns = columns.column("turn");
+    this.reviewers = columns.column("n_reviewers");
   }
 
   /** Counts everything anew: after loading, and when others' decisions are seen with other eyes. */
@@ -54,7 +48,7 @@ export class Tallies {
       this.isShown[row] = 1;
       const said = this.at(row);
       n += Number(waits(said));
-      nByPolicy += Number(this.isPolicys(row, said));
+      nByPolicy += Number(isPolicys(said));
       addBits(tagged, said.tags, 1);
     }
     this.nLeft.value = n;
@@ -69,7 +63,7 @@ export class Tallies {
       return;
     }
     this.nLeft.value += Number(waits(after)) - Number(waits(before));
-    this.nByPolicy.value += Number(this.isPolicys(row, after)) - Number(this.isPolicys(row, before));
+    this.nByPolicy.value += Number(isPolicys(after)) - Number(isPolicys(before));
     if (after.tags !== before.tags) {
       const tagged = [...this.nTagged.value];
       addBits(tagged, before.tags, -1);
@@ -80,18 +74,19 @@ export class Tallies {
 
   private at(row: number): Said {
     const [action, tags, turn] = [this.actions[row], this.tags[row], this.turns[row]] as [number, number, number];
-    return { action, tags, turn, newLabel: 0 };
+    return { action, tags, turn, newLabel: 0, nReviewers: this.reviewers[row] as number };
   }
 
-  /** Whether something is said of a row that waits, and by no person. */
-  private isPolicys(row: number, said: Said): boolean {
-    return waits(said) && isSomething(said) && this.columns.at("n_reviewers", row) === 0;
-  }
 }
 
 /** Whether an image waits for this reviewer; one of which all was taken back waits again. */
 export function waits(said: Pick<Said, "action" | "tags" | "turn">): boolean {
   return said.turn <= TURN.shared || (said.turn === TURN.spoken && !isSomething(said));
+}
+
+/** Whether something is said of an image that waits, and by no person. */
+function isPolicys(said: Said): boolean {
+  return waits(said) && isSomething(said) && said.nReviewers === 0;
 }
 
 function isOwn(said: Said): boolean {
