@@ -6,6 +6,7 @@ where there is no doubt.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,9 @@ from chaffinch.records import Decision, LoggedDecision
 
 Contents = Mapping[str, Collection[str]]
 """Digests of each sample that is there, by key: of its pixels and of its bytes, none where none were read."""
+
+COPY_TAG = "duplicate_exact"
+"""What is said of a sample whose content another one has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,10 @@ class Attached:
 def attach(log: Sequence[LoggedDecision], contents: Contents) -> Attached:
     """Follow decisions to samples that were moved or renamed, and leave out those about other content.
 
-    Decisions move if their key is gone and exactly one undecided sample of the same split has the content
-    that they were made about. Two keys that are gone with the same content move nowhere.
+    Decisions move if their key is gone and exactly one sample of the same split has the content that they
+    were made about; one about which somebody spoke before the last of them is another image. Two keys that
+    are gone with the same content move nowhere, and neither does one that was called an exact copy: where it
+    was deleted, what has its content is the image that was to stay.
 
     Args:
         log: The whole log.
@@ -77,29 +83,51 @@ def _is_outdated(entry: LoggedDecision, contents: Contents) -> bool:
     return not is_about(entry.decision, contents.get(entry.decision.key, ()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What the log says about a key that no sample has."""
+
+    digest: str | None = None
+    """Of the newest event that notes one."""
+    last_seq: int = 0
+    """The newest event that says something."""
+    is_copy: bool = False
+    """Whether somebody said that it is an exact copy of another sample."""
+
+    def then(self, entry: LoggedDecision) -> _Gone:
+        """Return what the log says with one more event."""
+        decision = entry.decision
+        return _Gone(
+            decision.content_digest or self.digest,
+            self.last_seq if decision.undo_of is not None else entry.seq,
+            self.is_copy or COPY_TAG in decision.tags_added,
+        )
+
+
 def _moves(log: Sequence[LoggedDecision], contents: Contents) -> tuple[dict[str, str], list[str]]:
     """Return the new key of each that is gone and found again, and those that are not found."""
-    decided = {entry.decision.key for entry in log if entry.decision.undo_of is None}
-    gone: dict[str, str | None] = {}
+    gone, begun = dict[str, _Gone](), dict[str, int]()
     for entry in log:
         decision = entry.decision
+        if decision.undo_of is None:
+            begun.setdefault(decision.key, entry.seq)
         if decision.subject == "sample" and decision.key not in contents:
-            gone[decision.key] = decision.content_digest or gone.get(decision.key)
-    if not gone:
-        return {}, []
-    here: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key in contents.keys() - decided:
-        for digest in contents[key]:
-            here[split_of_key(key), digest].append(key)
+            gone[decision.key] = gone.get(decision.key, _Gone()).then(entry)
     wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
     for key, last in gone.items():
-        if last is not None:
-            wanted[split_of_key(key), last].append(key)
-    moved = {
-        keys[0]: here[place][0]
-        for place, keys in sorted(wanted.items())
-        if len(keys) == 1 and len(here.get(place, ())) == 1
-    }
+        if last.digest is not None:
+            wanted[split_of_key(key), last.digest].append(key)
+    here: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key, digests in contents.items() if gone else ():
+        for digest in digests:
+            here[split_of_key(key), digest].append(key)
+    moved: dict[str, str] = {}
+    for place, keys in sorted(wanted.items()):
+        last = gone[keys[0]]
+        # What was said after the last word about the old key was said of the image at its new place.
+        found = [key for key in here.get(place, ()) if begun.get(key, math.inf) > last.last_seq]
+        if len(keys) == len(found) == 1 and not last.is_copy:
+            moved[keys[0]] = found[0]
     return moved, sorted(gone.keys() - moved.keys())
 
 

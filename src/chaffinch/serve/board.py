@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from chaffinch.curate.attach import is_about
 from chaffinch.curate.events import Act, Saying, check_reviewer, checked, may_take_back, undo_events
 from chaffinch.curate.gold import Right
 from chaffinch.curate.labels import Labels
@@ -34,6 +33,7 @@ from chaffinch.errors import StaleLogError, UsageError
 from chaffinch.pipeline.review_columns import COLUMNS, label_code
 from chaffinch.pipeline.review_data import REVIEW_ACTIONS, ReviewData, Subject
 from chaffinch.records import PERSON, Decision, LoggedDecision
+from chaffinch.serve.places import Places
 from chaffinch.storage.decisions import DecisionLog
 from chaffinch.taxonomy import TAGS, Action
 
@@ -113,6 +113,7 @@ class Board:
         self.adjudicators = adjudicators
         self._wanted = reviewers_wanted(data.keys(), sharing or Sharing())
         self._priority = self._with_gold(data.columns.values["priority"])
+        self._places = Places(data)
         self._log = log
         self._lock = threading.RLock()
         self._writing = threading.Lock()
@@ -140,13 +141,11 @@ class Board:
             if self._log.head().seq == self._seq:
                 return
             new = list(self._log.read(after_seq=self._seq))
-            ids = self.data.ids_of_keys([entry.decision.key for entry in new])
-            contents = self.data.contents(ids)
-            for entry, sample_id, content in zip(new, ids.tolist(), contents, strict=True):
+            for entry in new:
                 self._note(entry.decision)
-                if sample_id >= 0 and is_about(entry.decision, content):
-                    self._entries.setdefault(sample_id, []).append(entry)
-                    self._news.append((entry.seq, sample_id))
+            for entry, sample_id in self._places.placed(new):
+                self._entries.setdefault(sample_id, []).append(entry)
+                self._news.append((entry.seq, sample_id))
             self._seq = new[-1].seq if new else self._seq
 
     def _note(self, event: Decision) -> None:
@@ -316,8 +315,8 @@ class Board:
             return () if self._is_void(batch_id) else undo_events(batch, act)
 
         self._append(new_events)
-        ids = self.data.ids_of_keys(list(dict.fromkeys(event.key for event in self._batches[batch_id])))
-        return Saved(saved=self._all_seen([i for i in ids.tolist() if i >= 0], act.reviewer))
+        ids = self._places.ids_of_keys([event.key for event in self._batches[batch_id]]).tolist()
+        return Saved(saved=self._all_seen([i for i in dict.fromkeys(ids) if i >= 0], act.reviewer))
 
     def _append(self, new_events: Callable[[], Sequence[Decision]]) -> None:
         """Append what follows from all that the log holds; anew where another process wrote meanwhile."""

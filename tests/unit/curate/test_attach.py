@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chaffinch.curate.attach import Attached, attach
 from chaffinch.records import IMPORT, Decision, LoggedDecision
 
@@ -32,8 +34,8 @@ def test_attach__never_guesses() -> None:
         said(1, "train/two_fit", "d1"),
         said(2, "train/one", "d2"),
         said(3, "train/other", "d2"),
-        said(4, "train/gone", "d3"),
-        said(5, "train/w", "d3"),
+        said(4, "train/w", "d3"),
+        said(5, "train/gone", "d3"),
         said(6, "train/other_split", "d4"),
         said(7, "train/no_digest", None),
     ]
@@ -41,6 +43,29 @@ def test_attach__never_guesses() -> None:
     assert result.moved == {}
     names = ["gone", "no_digest", "one", "other", "other_split", "two_fit"]
     assert result.lost == [f"train/{name}" for name in names]
+
+
+def test_attach__a_word_about_the_image_at_its_new_place_does_not_end_those_before() -> None:
+    log = [
+        said(1, "train/a", "d1", batch_id="old"),
+        said(2, "train/b", "d1", reviewer="Bo"),
+        said(3, "train/a", "d1", batch_id="undo", undo_of="old"),
+    ]
+    result = attach(log, {"train/b": ("d1",)})
+    assert result.moved == {"train/a": "train/b"}
+    assert [e.decision.key for e in result.log] == ["train/b"] * 3
+    later = [*log, said(4, "train/a", "d1", reviewer="Cy")]
+    assert attach(later, {"train/b": ("d1",)}).lost == ["train/a"]
+    assert attach(log, {"train/b": ("d1",), "train/c": ("d1",)}).lost == ["train/a"]
+
+
+@pytest.mark.parametrize("after", [[], [said(2, "train/stays", "d1", action="keep")]])
+def test_attach__an_exact_copy_that_was_deleted_leaves_nothing_to_what_stays(
+    after: list[LoggedDecision],
+) -> None:
+    copy = said(1, "train/copy", "d1", action="remove", tags_added=("duplicate_exact",))
+    result = attach([copy, *after], {"train/stays": ("d1",)})
+    assert (result.moved, result.lost) == ({}, ["train/copy"])
 
 
 def test_attach__other_content_is_open_again() -> None:

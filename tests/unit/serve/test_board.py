@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chaffinch.curate.current import current_states
 from chaffinch.curate.events import Act, Saying
 from chaffinch.curate.gold import Right
 from chaffinch.curate.sharing import Sharing, Turn
@@ -53,6 +54,47 @@ def test_seen__a_replaced_picture_is_undecided_again(
     assert [(s.version, s.action, s.n_reviewers) for s in seen] == [(0, "none", 0), (1, "keep", 1)]
     assert set(again.states()) == {"all/cat/3.png"}
     assert again.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana")).conflicts == ()
+
+
+@pytest.fixture
+def moved(tmp_path: Path, save_pictures: Callable[[Path, Mapping[str, int]], None]) -> Path:
+    """Return a workspace in which Ana has removed an image that was moved since."""
+    ws, pets = tmp_path / "moved", tmp_path / "pets"
+    save_pictures(pets, {"cat/1.png": 1, "cat/2.png": 2})
+    scan(ws, SourceSpec(locations=(str(pets),)))
+    second(ws).decide([Item(0, 0)], Saying(action="remove"), Act("Ana", batch_id="batch-0001"))
+    (pets / "cat/1.png").rename(pets / "cat/9.png")
+    scan(ws, SourceSpec(locations=(str(pets),)))
+    return ws
+
+
+def test_seen__a_moved_image_is_decided_still(moved: Path) -> None:
+    board = second(moved)
+    board.refresh()
+    (sample_id,) = board.data.ids_of_keys(["all/cat/9.png"]).tolist()
+    seen = board.seen(sample_id, "Ana")
+    assert (seen.action, seen.version, seen.n_reviewers) == ("remove", 1, 1)
+    assert board.changed_since(0) == [sample_id]
+    assert board.states() == current_states(moved)
+    assert board.decide([Item(sample_id, 0)], KEEP, Act("Bo")).conflicts
+    undone = board.undo("batch-0001", Act("Ana")).saved
+    assert [(s.sample_id, s.action, s.version) for s in undone] == [(sample_id, "none", 2)]
+    assert board.states() == current_states(moved)
+
+
+def test_decide__about_a_moved_image_leaves_what_others_said(moved: Path) -> None:
+    board = second(moved)
+    board.refresh()
+    (sample_id,) = board.data.ids_of_keys(["all/cat/9.png"]).tolist()
+    board.decide([Item(sample_id, 1)], Saying(("low_quality_blur",)), Act("Bo"))
+    verdicts = current_states(moved)["all/cat/9.png"].verdicts
+    assert [(v.reviewer, v.action, v.tags) for v in verdicts] == [
+        ("Ana", "remove", ()),
+        ("Bo", "none", ("low_quality_blur",)),
+    ]
+    again = second(moved)
+    again.refresh()
+    assert again.states() == board.states() == current_states(moved)
 
 
 def test_decide__stale_is_refused_whole(board: Board, ws: Path) -> None:
