@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { tagsToGive } from "./data/columns";
 import { standIn } from "./data/nopicture";
-import { commands, isTyping, spelled } from "./keys";
+import { commands, isOnceMore, isTyping, spelled } from "./keys";
 import { keyNames, keyTable, storedKeys, storeKeys } from "./ownkeys";
 import type { ReviewState } from "./state";
 import { Bar } from "./views/bar";
@@ -18,6 +18,7 @@ import { Hint } from "./views/hint";
 import { Info } from "./views/info";
 import { MapView } from "./views/map";
 import { Mislabel } from "./views/mislabel";
+import { NotSaved } from "./views/notsaved";
 import { Pair } from "./views/pair";
 import { Picker } from "./views/picker";
 import { Single } from "./views/single";
@@ -34,6 +35,10 @@ export function App({ state }: { state: ReviewState }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const command = table.get(spelled(event));
+      if (isOnceMore(event, command)) {
+        event.preventDefault();
+        return;
+      }
       if (command === undefined || isTyping(event) || state.isHelpOpen.value || state.isPicking.value) {
         return;
       }
@@ -60,6 +65,7 @@ export function App({ state }: { state: ReviewState }) {
       <Facets state={state} />
       <main class="middle">
         <Hint state={state} />
+        <NotSaved state={state} />
         {view === "grid" && (
           <Grid
             state={state}

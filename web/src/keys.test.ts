@@ -1,5 +1,5 @@
-import { beforeEach, expect, test, vi } from "vitest";
-import { commands, spelled } from "./keys";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { commands, isOnceMore, isTyping, spelled } from "./keys";
 import { keyNames, keyTable, storedKeys, storeKeys, withKey } from "./ownkeys";
 import { ReviewState, type Toast } from "./state";
 import { MadeSource, madeColumns, madeStorage } from "./testing/made";
@@ -8,8 +8,28 @@ const list = commands(["duplicate_exact", "low_quality_blur", "keep"]);
 const press = (key: string, held: Partial<Record<"shiftKey" | "ctrlKey" | "metaKey" | "altKey", boolean>> = {}) =>
   spelled({ key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...held } as KeyboardEvent);
 
+/** What has the focus, as far as keys ask. */
+class MadeElement {
+  readonly isContentEditable = false;
+  constructor(
+    readonly tagName: string,
+    readonly type = "",
+  ) {}
+}
+class MadeInput extends MadeElement {
+  constructor(type: string) {
+    super("INPUT", type);
+  }
+}
+const pressAt = (target: object, key: string, repeat = false) => ({ key, target, repeat }) as unknown as KeyboardEvent;
+
 beforeEach(() => {
   vi.stubGlobal("localStorage", madeStorage());
+  vi.stubGlobal("HTMLElement", MadeElement);
+  vi.stubGlobal("HTMLInputElement", MadeInput);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
 });
 
 test("no key does two things", () => {
@@ -89,4 +109,37 @@ test("remembered keys with two meanings, or of no command, are given up; the oth
   // Without the second the first has nowhere to go either.
   expect(kept({ keep: ["x"], remove: ["r"] })).toEqual({});
   expect(kept({ nothing: ["q"], keep: "q", remove: [1] })).toEqual({});
+});
+
+test.each([
+  ["checkbox", new MadeInput("checkbox"), [" "], ["Enter", "k", "ArrowDown", "Escape"]],
+  ["range", new MadeInput("range"), ["ArrowLeft", "ArrowUp", "PageDown", "Home", "End"], [" ", "Enter", "k", "Escape"]],
+  ["radio", new MadeInput("radio"), [" ", "ArrowDown"], ["Enter", "k"]],
+  ["button", new MadeElement("BUTTON"), [" ", "Enter"], ["k", "ArrowDown", "Escape"]],
+  ["select", new MadeElement("SELECT"), [" ", "Enter", "k", "ArrowDown"], ["Escape"]],
+  ["text", new MadeInput("text"), [" ", "Enter", "k", "Home"], ["Escape"]],
+  ["search", new MadeInput("search"), [" ", "Enter", "k", "Home"], ["Escape"]],
+  ["tile", new MadeElement("DIV"), [], [" ", "Enter", "k", "Escape"]],
+])("a %s has the keys that it uses, the page has the others", (_, target, own, others) => {
+  expect(own.filter((key) => !isTyping(pressAt(target, key)))).toEqual([]);
+  expect(others.filter((key) => isTyping(pressAt(target, key)))).toEqual([]);
+});
+
+test("a key that is held down goes on moving, and says nothing twice", () => {
+  const goesOn = list.filter((command) => !isOnceMore(pressAt(new MadeElement("DIV"), "any", true), command));
+  const moves = ["left", "right", "up", "down", "page-up", "page-down", "first", "last"];
+  expect(goesOn.map(({ id }) => id).sort()).toEqual(
+    [
+      ...moves,
+      ...moves.map((id) => `extend-${id}`),
+      ...["next-group", "back", "closer", "farther", "next-box", "previous-box"],
+    ].sort(),
+  );
+  expect(list.some((command) => isOnceMore(pressAt(new MadeElement("DIV"), "any"), command))).toBe(false);
+});
+
+test("a button is pressed once by a key that is held down; a field takes every letter", () => {
+  expect(isOnceMore(pressAt(new MadeElement("BUTTON"), "Enter", true), undefined)).toBe(true);
+  expect(isOnceMore(pressAt(new MadeElement("BUTTON"), "Enter"), undefined)).toBe(false);
+  expect(isOnceMore(pressAt(new MadeInput("text"), "k", true), list[0])).toBe(false);
 });

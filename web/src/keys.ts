@@ -14,15 +14,18 @@ export interface Command {
   readonly id: string;
   readonly keys: readonly string[];
   readonly says: string;
+  /** Whether a key that is held down goes on with it; what says something says it once. */
+  readonly repeats?: boolean;
   readonly run: (state: ReviewState, columnsPerLine: number) => void;
 }
 
 const move = (id: string, keys: string[], says: string, by: (perLine: number) => number): Command[] => [
-  { id, keys, says, run: (state, perLine) => state.move(by(perLine)) },
+  { id, keys, says, repeats: true, run: (state, perLine) => state.move(by(perLine)) },
   {
     id: `extend-${id}`,
     keys: keys.map((key) => `Shift+${key}`),
     says: `${says}, selecting`,
+    repeats: true,
     run: (state, perLine) => state.move(by(perLine), true),
   },
 ];
@@ -87,8 +90,8 @@ export function commands(tags: readonly string[]): Command[] {
     ...move("last", ["End"], "to the last", () => Number.POSITIVE_INFINITY),
     { id: "group", keys: ["a"], says: "select the whole group", run: (state) => state.selectGroup() },
     { id: "group-view", keys: ["d"], says: "the group of duplicates, and back", run: show("group") },
-    { id: "next-group", keys: ["g"], says: "to the next group", run: (state) => state.nextGroup() },
-    { id: "back", keys: ["b"], says: "back to the last undecided", run: (state) => state.backToOpen() },
+    { id: "next-group", keys: ["g"], says: "to the next group", repeats: true, run: (state) => state.nextGroup() },
+    { id: "back", keys: ["b"], says: "back to the last undecided", repeats: true, run: (state) => state.backToOpen() },
     { id: "waiting", keys: ["n"], says: "on to the next that waits for me", run: goToWaiting },
     { id: "single", keys: [" "], says: "one image, and back", run: show("single") },
     { id: "pair", keys: ["p"], says: "beside its partner, and back", run: show("pair") },
@@ -96,12 +99,12 @@ export function commands(tags: readonly string[]): Command[] {
     { id: "keep-right", keys: ["w"], says: "of a pair: keep right, remove left", run: ofPair("right") },
     { id: "mislabel", keys: ["l"], says: "the doubted label, and back", run: show("mislabel") },
     { id: "classes", keys: ["c"], says: "confused classes, and back", run: show("classes") },
-    { id: "closer", keys: ["+", "="], says: "closer to the picture or map", run: closer(1.5) },
-    { id: "farther", keys: ["-"], says: "farther from the picture or map", run: closer(1 / 1.5) },
+    { id: "closer", keys: ["+", "="], says: "closer to the picture or map", repeats: true, run: closer(1.5) },
+    { id: "farther", keys: ["-"], says: "farther from the picture or map", repeats: true, run: closer(1 / 1.5) },
     { id: "whole", keys: ["f"], says: "the whole picture or map", run: showWhole },
     { id: "boxes", keys: ["o"], says: "show or hide the boxes", run: toggleBoxes },
-    { id: "next-box", keys: ["."], says: "to the next box, flagged ones first", run: (state) => stepBox(state, 1) },
-    { id: "previous-box", keys: [","], says: "to the box before", run: (state) => stepBox(state, -1) },
+    { id: "next-box", keys: ["."], says: "to the next box, flagged ones first", repeats: true, run: toBox(1) },
+    { id: "previous-box", keys: [","], says: "to the box before", repeats: true, run: toBox(-1) },
     { id: "similar", keys: ["s"], says: "what is similar to this", run: (state) => void state.showSimilar() },
     { id: "batch", keys: ["B"], says: "accept many at once, and back", run: show("batch") },
     { id: "map", keys: ["m"], says: "the map, and back", run: ifThere("map", (meta) => meta.has_map) },
@@ -131,6 +134,8 @@ const closer = (factor: number) => (state: ReviewState) => {
     zoomBy(factor);
   }
 };
+
+const toBox = (step: 1 | -1) => (state: ReviewState) => stepBox(state, step);
 
 function showWhole(state: ReviewState): void {
   if (state.view.value === "map") {
@@ -177,14 +182,34 @@ export function spelled(event: KeyboardEvent): string {
   return `${event.ctrlKey ? "Ctrl+" : ""}${event.metaKey ? "Meta+" : ""}${event.altKey ? "Alt+" : ""}${shift}${event.key}`;
 }
 
+/** The keys that a control uses itself, by what it is; a field for text uses all but Escape. */
+const ARROWS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"];
+const USED: Readonly<Record<string, readonly string[]>> = {
+  BUTTON: [" ", "Enter"],
+  checkbox: [" "],
+  radio: [" ", ...ARROWS],
+  range: [...ARROWS, "PageUp", "PageDown", "Home", "End"],
+};
+
 /** Whether a key press belongs to a field or button that has the focus. */
 export function isTyping(event: KeyboardEvent): boolean {
   const target = event.target;
   if (!(target instanceof HTMLElement)) {
     return false;
   }
-  if (target.isContentEditable || ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName)) {
-    return event.key !== "Escape" && !(target instanceof HTMLInputElement && target.type === "checkbox");
+  const used = USED[target instanceof HTMLInputElement ? target.type : target.tagName];
+  if (used !== undefined) {
+    return used.includes(event.key);
   }
-  return target.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ");
+  const isField = target.isContentEditable || ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName);
+  return isField && event.key !== "Escape";
+}
+
+/** Whether a press is of a key that is held down, where that would say again what was meant once. */
+export function isOnceMore(event: KeyboardEvent, command: Command | undefined): boolean {
+  if (isTyping(event)) {
+    // A browser presses the button again with each; a field takes them as letters.
+    return event.repeat && event.target instanceof HTMLElement && event.target.tagName === "BUTTON";
+  }
+  return event.repeat && command !== undefined && command.repeats !== true;
 }

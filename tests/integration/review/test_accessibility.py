@@ -148,6 +148,40 @@ def test_keyboard__alone_goes_through_every_view(ana: Any, planted: Any) -> None
         ana.see(css)
 
 
+def test_keyboard__alone_sets_and_clears_every_filter(ana: Any) -> None:
+    n = ana.n_shown()
+    boxes = ana.page.get_by_role("navigation", name="filter").get_by_role("checkbox")
+    for place in range(boxes.count()):
+        boxes.nth(place).focus()
+        name = ana.page.evaluate(CHECKED_BOX)
+        ana.press("Space")
+        ana.until(f"({CHECKED_BOX})() === '{name.replace('false', 'true')}'")
+        ana.see(".grid")
+        ana.press("Space")
+        ana.until(f"({CHECKED_BOX})() === '{name}'")
+        assert ana.n_shown() == n
+    before = ana.place()
+    ana.press("ArrowRight")
+    ana.at(before + 1)
+
+
+CHECKED_BOX = """() => {
+  const e = document.activeElement;
+  return `${e.labels?.[0].querySelector('.name').innerText} ${e.checked}`;
+}"""
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_keyboard__presses_the_button_that_has_the_focus_and_nothing_else(ana: Any, key: str) -> None:
+    first, second = ana.sample(1), ana.sample(2)
+    ana.page.locator(".info").get_by_role("button", name="keep", exact=True).focus()
+    ana.press(key)
+    ana.says(first, "keep")
+    ana.page.get_by_text("1 decided").wait_for()
+    ana.says(second, "none")
+    ana.see(".grid")
+
+
 def test_names__of_every_control_and_picture(ana: Any) -> None:
     for key in ("Escape", " ", "B", "m", "?"):
         ana.press(key)

@@ -98,6 +98,28 @@ def test_keys__remembered_with_two_meanings_are_repaired(ana: Any) -> None:
     ana.says(first, "keep")
 
 
+def hold(ana: Any, key: str, times: int = 6) -> None:
+    for _ in range(times):
+        ana.page.keyboard.down(key)
+    ana.page.keyboard.up(key)
+
+
+def test_keys__held_down_decide_one_image_and_go_on_moving(ana: Any) -> None:
+    hold(ana, "x")
+    ana.at(2)
+    ana.page.get_by_text("1 decided").wait_for()
+    hold(ana, "ArrowRight")
+    ana.at(8)
+    hold(ana, "u")
+    ana.at(1)
+    ana.page.get_by_text("0 decided").wait_for()
+    keep = ana.page.locator(".info").get_by_role("button", name="keep", exact=True)
+    keep.focus()
+    hold(ana, "Enter")
+    ana.page.get_by_text("1 decided").wait_for()
+    ana.at(2)
+
+
 def test_theme__follows_the_browser(ana: Any) -> None:
     colours = []
     for scheme in ("light", "dark"):
