@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ def dataset_meta(dataset: str, dataset_id: str, columns: ReviewColumns) -> dict[
         "is_live": False,
         "is_blind": True,
         "has_map": False,
+        "pictures": "",
     }
 
 
@@ -141,6 +143,13 @@ class ReviewData:
         content = f"{self.generation.dataset}\0{self.generation.info.get('content', '')}"
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
+    @cached_property
+    def pictures_token(self) -> str:
+        """Return a text that is another one once an image has another picture: a part of their addresses."""
+        # The number counts scans too that note no digest of what they read.
+        place = f"{self.root.resolve()}\0{self.dataset_id}\0{self.generation.number}"
+        return hashlib.blake2b(place.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
     def row(self, sample_id: int) -> int | None:
         """Return the row of a sample; None if there is no such image."""
         row = int(np.searchsorted(self.sample_ids, sample_id))
@@ -156,6 +165,7 @@ class ReviewData:
             "is_live": is_live,
             "is_blind": is_blind,
             "has_map": MAP in self.generation.tables,
+            "pictures": self.pictures_token if is_live else "",
         }
 
     def keys(self) -> Iterator[str]:

@@ -211,21 +211,25 @@ def _details(board: Board, sample_ids: list[int], viewer: str) -> list[Detail]:
 
 def _add_image_routes(app: FastAPI, board: Board) -> None:
     data = board.data
-    kept = {"Cache-Control": "private, max-age=86400"}
+
+    def keeping(v: str) -> dict[str, str]:
+        # Kept under any other address, it would be shown in place of what a later scan finds.
+        is_named = v == data.pictures_token
+        return {"Cache-Control": "private, max-age=86400" if is_named else "no-cache"}
 
     @app.get("/api/thumbs/{sample_id}", response_class=Response)
-    def thumbnail(sample_id: SampleId) -> Response:
+    def thumbnail(sample_id: SampleId, v: Name = "") -> Response:
         found = data.thumbnail(sample_id) if data.row(sample_id) is not None else None
         if found is None:
             raise HTTPException(404, "there is no picture")
-        return Response(found, media_type="image/jpeg", headers=kept)
+        return Response(found, media_type="image/jpeg", headers=keeping(v))
 
     @app.get("/api/images/{sample_id}", response_class=Response)
-    def image(sample_id: SampleId) -> Response:
+    def image(sample_id: SampleId, v: Name = "") -> Response:
         found = data.original(sample_id) if data.row(sample_id) is not None else None
         if found is None:
             raise HTTPException(404, "there is no picture")
-        return Response(found[0], media_type=found[1], headers=kept)
+        return Response(found[0], media_type=found[1], headers=keeping(v))
 
 
 def _add_decision_routes(app: FastAPI, board: Board) -> None:

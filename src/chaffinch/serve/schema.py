@@ -136,6 +136,9 @@ class Meta(BaseModel):
     is_live: bool
     is_blind: bool
     has_map: bool
+    pictures: str = Field(
+        description="Names what the pictures show: `?v=` of their addresses. '' where no server has them."
+    )
 
 
 class SampleRow(BaseModel):

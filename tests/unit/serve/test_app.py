@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from chaffinch.pipeline.review_columns import COLUMNS
+from chaffinch.pipeline.review_data import ReviewData
+from chaffinch.pipeline.scan import SourceSpec, scan
 from chaffinch.serve.app import create_app
 from chaffinch.serve.board import Board
 from chaffinch.serve.guard import LOOPBACK, Access
@@ -74,6 +76,23 @@ def test_images__by_number_alone(client: TestClient, ws: Path) -> None:
         "/api/images/77",
     ):
         assert client.get(path).status_code in (404, 422), path
+
+
+def test_images__are_kept_only_under_an_address_that_names_what_they_show(
+    tmp_path: Path, save_pictures: Callable[[Path, Mapping[str, int]], None]
+) -> None:
+    tokens, shown = [], []
+    for number in (1, 2):
+        save_pictures(tmp_path / "pets", {"cat/1.png": number})
+        scan(tmp_path / "ws", SourceSpec(locations=(str(tmp_path / "pets"),)))
+        client = client_of(Board(ReviewData(tmp_path / "ws"), open_log(tmp_path / "ws")))
+        tokens.append(client.get("/api/meta").json()["pictures"])
+        for path in ("/api/thumbs/0", "/api/images/0"):
+            kept = [client.get(path, params={"v": token}).headers["cache-control"] for token in tokens]
+            assert kept[-1] == "private, max-age=86400"
+            assert {*kept[:-1], client.get(path).headers["cache-control"]} == {"no-cache"}
+        shown.append(client.get("/api/thumbs/0").content)
+    assert shown[0] != shown[1] and tokens[0] != tokens[1]
 
 
 @pytest.mark.parametrize(

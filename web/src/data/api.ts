@@ -162,6 +162,8 @@ export interface Meta {
   readonly is_live: boolean;
   readonly is_blind: boolean;
   readonly has_map: boolean;
+  /** Names what the pictures show: `?v=` of their addresses. '' where no server has them. */
+  readonly pictures: string;
 }
 
 /** What was decided since the last news, and who looks at what now. */

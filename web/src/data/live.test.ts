@@ -128,6 +128,12 @@ test("the news go on from what was loaded, and from what was heard, also after a
   vi.useRealTimers();
 });
 
+test("the address of a picture names what it shows, so that the browser keeps no other under it", async () => {
+  const source = await opened(200, {});
+  expect(source.thumbUrl(3)).toBe("/api/thumbs/3?v=p1");
+  expect(source.imageUrl(3)).toBe("/api/images/3?v=p1");
+});
+
 test("where there are no vectors nothing is similar", async () => {
   expect(await (await opened(404, { error: "no vectors" })).similar(3)).toBeNull();
   expect(await (await opened(200, { items: [{ sample_id: 5, similarity: 0.9 }] })).similar(3)).toEqual([5]);

@@ -52,11 +52,11 @@ export class LiveSource implements Source {
   }
 
   thumbUrl(sampleId: number): string {
-    return `/api/thumbs/${sampleId}`;
+    return `/api/thumbs/${sampleId}?v=${this.meta.pictures}`;
   }
 
   imageUrl(sampleId: number): string {
-    return `/api/images/${sampleId}`;
+    return `/api/images/${sampleId}?v=${this.meta.pictures}`;
   }
 
   async search(text: string): Promise<readonly number[]> {

@@ -46,6 +46,7 @@ export function madeMeta(n: number, change: Partial<Meta> = {}): Meta {
     is_live: false,
     is_blind: true,
     has_map: false,
+    pictures: "p1",
     ...change,
   };
 }
