@@ -157,13 +157,17 @@ def _refusal(request: Request, access: Access) -> Response | None:
 
 
 def _stranger_refusal(request: Request, access: Access) -> Response | None:
-    """Note whose token a request carries; refuse one without, and a write that another one decided."""
+    """Note whose token a request carries; refuse one without, and one that is somebody else's."""
     owner = request.state.reviewer = access.reviewer(request)
     if owner is None:
         return refusal(401, "a reviewer's token is needed", hint="open your link once more")
-    said = _said_reviewer(request)
-    # Tabs share the cookie: what Ana decided in one must not become Bo's, whose link was opened later.
-    if request.method not in ("GET", "HEAD") and said not in ("", owner):
+    # Tabs share the cookie: what Ana decided in one must not become Bo's, whose link was opened later, nor
+    # may hers show what only Bo may see.
+    path, said = request.url.path, _said_reviewer(request)
+    if path == "/api/events":
+        # An EventSource sends no headers.
+        said = said or spelled_reviewer(request.query_params.get("reviewer", ""))
+    if path.startswith("/api/") and said not in ("", owner):
         return refusal(403, f"the link that was opened last is that of {owner}", hint=f"open that of {said}")
     return None
 

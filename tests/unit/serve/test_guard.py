@@ -163,4 +163,26 @@ def test_token__a_tab_of_another_reviewer_is_not_saved_as_the_one_whose_link_cam
     assert (
         client.post("/api/decisions", json=DECISION, headers={"x-reviewer": "Jos%C3%A9"}).status_code == 200
     )
-    assert client.get("/api/meta", headers={"x-reviewer": "Ana"}).json()["reviewer"] == "José"
+    assert client.get("/api/meta").json()["reviewer"] == "José"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/details?ids=0", {"x-reviewer": "Ana"}),
+        ("/api/columns/0", {"x-reviewer": "Ana"}),
+        ("/api/events?reviewer=Ana", {}),
+        ("/api/manifest.csv", {"x-reviewer": "Ana"}),
+    ],
+)
+def test_token__a_tab_of_another_reviewer_is_not_shown_what_the_one_whose_link_came_last_may_see(
+    board: Board, path: str, headers: dict[str, str]
+) -> None:
+    client = client_of(board, Access(LOOPBACK, {"t-ana": "Ana", "t-jose": "José"}))
+    cookie_set(client, "t-jose")
+    refused = client.get(path, headers=headers)
+    assert refused.status_code == 403 and "José" in refused.json()["error"]
+    assert "open that of Ana" in refused.json()["hint"]
+    assert client.get("/", headers=headers).status_code == 200
+    own = client.get("/api/details", params={"ids": "0"}, headers={"x-reviewer": "Jos%C3%A9"})
+    assert own.status_code == 200

@@ -84,6 +84,22 @@ test("who asks is always said, whatever letters the name has, and an empty name 
   expect(JSON.parse(asked.at(-1)?.body ?? "").reviewer).toBe("Ада");
 });
 
+test("each of two tabs asks as the name on its own page, whichever was typed last", async () => {
+  const [ada, bo] = [await opened(200, { items: [] }), await opened(200, { items: [] })];
+  ada.whose = () => "Ada";
+  bo.whose = () => "Bo";
+  localStorage.setItem("chaffinch.reviewer", "Bo");
+  for (const [source, name] of [
+    [ada, "Ada"],
+    [bo, "Bo"],
+  ] as const) {
+    await source.details([3]);
+    expect(asked.at(-1)?.headers["X-Reviewer"]).toBe(name);
+    await source.hold([3]);
+    expect(JSON.parse(asked.at(-1)?.body ?? "").reviewer).toBe(name);
+  }
+});
+
 /** A stream of news as the browser has it; the test says what comes. */
 class MadeEvents {
   static readonly CLOSED = 2;

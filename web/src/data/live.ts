@@ -30,6 +30,9 @@ export class LiveSource implements Source {
   /** Up to where in the log this page knows what was decided; the news go on from there. */
   private seq = 0;
 
+  /** The name on this page; what the browser remembers may be that of another tab. */
+  whose = (): string => (remembered("chaffinch.reviewer") ?? "").normalize("NFC").trim();
+
   private constructor(readonly meta: Meta) {}
 
   static async open(): Promise<LiveSource> {
@@ -145,7 +148,7 @@ export class LiveSource implements Source {
 
   /** A token's reviewer, else the name that was typed. */
   private reviewer(): string {
-    return this.meta.reviewer ?? (remembered("chaffinch.reviewer") ?? "").normalize("NFC").trim();
+    return this.meta.reviewer ?? this.whose();
   }
 }
 

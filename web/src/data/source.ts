@@ -34,6 +34,8 @@ export type Saved =
 
 export interface Source {
   readonly meta: Meta;
+  /** Says the name on the page, for a source that asks as its reviewer; the page sets it. */
+  whose?: () => string;
   /** Fills the columns part by part; resolves when all are there. */
   load(columns: Columns, onPart: () => void): Promise<void>;
   details(sampleIds: readonly number[]): Promise<readonly Detail[]>;
