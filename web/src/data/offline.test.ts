@@ -1,13 +1,16 @@
-import { beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { madeColumns, madeDetail, madePage, madeStorage } from "../testing/made";
 import { Columns } from "./columns";
 import { Decisions } from "./decisions";
-import { isKept, OfflineSource } from "./offline";
+import { isKept, OfflineSource, unread } from "./offline";
 
 const page = madePage(madeColumns([{}, {}, {}]));
 
 beforeEach(() => {
   vi.stubGlobal("localStorage", madeStorage());
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
 });
 
 async function opened(who = { name: "Ada" }) {
@@ -116,6 +119,78 @@ test("a full storage is told, and the export still holds everything", async () =
   await wait();
   expect(isKept.value).toBe(false);
   expect(lines(await source.exported("Ada"))).toHaveLength(2);
+});
+
+test("a browser that lets nobody near its storage: the page opens, says what is not kept, and exports it", async () => {
+  const denied = () => {
+    throw new DOMException("denied", "SecurityError");
+  };
+  vi.stubGlobal("localStorage", new Proxy({}, { get: denied }));
+  const { source, decisions } = await opened();
+  expect([isKept.value, unread.value]).toEqual([true, ""]);
+  decisions.decide([0], { action: "remove" });
+  expect(lines(await source.exported("Ada"))).toHaveLength(2);
+  expect(isKept.value).toBe(false);
+});
+
+const noActs = ['{"act":', "null", '{"act":{"batch_id":"b"}}'];
+test.each(noActs)("an entry that is no act is passed over and told: %s", async (text) => {
+  const first = await opened();
+  first.decisions.decide([0], { action: "remove" });
+  await wait();
+  localStorage.setItem("chaffinch.decisions.made.1.1", text);
+  first.decisions.decide([1], { action: "keep" });
+  await wait();
+  const { source, columns } = await opened();
+  expect([...columns.column("action")]).toEqual([2, 1, 0]);
+  expect(unread.value).toBe("1 earlier act");
+  expect(lines(await source.exported("Ada"))).toHaveLength(3);
+  expect(localStorage.getItem("chaffinch.decisions.made.1.1")).toBe(text);
+});
+
+/** A storage of the second choice that takes its time; `isDown`: it does not open. */
+function slowStorage() {
+  const at = { kept: [] as unknown[], isDown: false };
+  const store = {
+    getAll: () => ({ result: [...at.kept] }),
+    add: (entry: unknown) => ({ result: at.kept.push(entry) }),
+  };
+  const transaction = () => {
+    const made = { objectStore: () => store, oncomplete: () => undefined };
+    setTimeout(() => made.oncomplete(), 30);
+    return made;
+  };
+  const open = () => {
+    const request = { result: { transaction, close: () => undefined }, onsuccess: () => {}, onerror: () => {} };
+    setTimeout(() => (at.isDown ? request.onerror() : request.onsuccess()));
+    return request;
+  };
+  vi.stubGlobal("indexedDB", { open });
+  return at;
+}
+
+test("an export holds all that was decided before, also what is still being written", async () => {
+  vi.stubGlobal("localStorage", madeStorage(0));
+  slowStorage();
+  const { source, decisions } = await opened();
+  for (const row of [0, 1, 2]) {
+    decisions.decide([row], { action: "remove" });
+  }
+  expect(lines(await source.exported("Ada"))).toHaveLength(4);
+  expect(isKept.value).toBe(true);
+});
+
+test("a storage that does not give back what it keeps is told: it is none that keeps nothing", async () => {
+  vi.stubGlobal("localStorage", madeStorage(0));
+  const storage = slowStorage();
+  const first = await opened();
+  first.decisions.decide([0], { action: "remove" });
+  await first.source.exported("Ada");
+  expect(storage.kept).toHaveLength(1);
+  storage.isDown = true;
+  const { source } = await opened();
+  expect([isKept.value, unread.value]).toEqual([false, "what the browser does not give back"]);
+  expect(lines(await source.exported("Ada"))).toHaveLength(1);
 });
 
 test("what was decided on an earlier page is exported, whichever images this page shows", async () => {

@@ -4,9 +4,10 @@
 import { signal } from "@preact/signals";
 import type { DisputesOut } from "./api";
 import type { Columns, Meta } from "./columns";
-import { after, newId, putSaid, saidOf } from "./decisions";
+import { newId } from "./ids";
 import { noPicture } from "./nopicture";
 import { Overflow } from "./overflow";
+import { after, putSaid, saidOf } from "./said";
 import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
 
 /** What the page carries in its script element `data`. */
@@ -37,33 +38,38 @@ interface Subject {
   readonly findings: readonly string[];
 }
 
-/** Whether everything decided is kept in the browser; false after it refused to store any more. */
+/** Whether everything decided is kept in the browser; false after it refused to store any more, or to give back. */
 export const isKept = signal(true);
+/** What was kept before and cannot be read, in words; empty where all of it can. */
+export const unread = signal("");
 
+/** A write that takes longer is not waited for. */
+const LONGEST_WRITE_MS = 5000;
+const WRITE_LOOK_MS = 10;
 
 export class OfflineSource implements Source {
   readonly meta: Meta;
   private readonly byId: Map<number, number>;
   private readonly byKey: Map<string, number>;
-  private readonly acts: StoredAct[];
+  private acts: StoredAct[] = [];
   private readonly overflow: Overflow<StoredAct>;
   private nextEntry = 0;
+  private nWriting = 0;
 
   constructor(private readonly page: PageData) {
     this.meta = page.meta;
     this.byId = new Map(page.details.map((detail, row) => [detail.sample_id, row]));
     this.byKey = new Map(page.details.map((detail) => [detail.key, detail.sample_id]));
-    this.acts = stored(page.meta.dataset_id);
     this.overflow = new Overflow(`chaffinch.decisions.${page.meta.dataset_id}`);
     isKept.value = true;
+    unread.value = "";
   }
 
   async load(columns: Columns, onPart: () => void): Promise<void> {
     for (const part of this.page.columns) {
       columns.addPart(decoded(part));
     }
-    this.acts.push(...(await this.overflow.all()));
-    this.acts.sort(byTime);
+    this.acts = await this.everything();
     const undone = new Set(this.acts.map((entry) => entry.undo_of));
     for (const { act, undo_of } of this.acts) {
       if (undo_of === null && !undone.has(act.batch_id)) {
@@ -144,15 +150,29 @@ export class OfflineSource implements Source {
 
   /** The decisions as the file that `review --collect` reads: one JSON object a line, a head with who exports first. */
   async exported(reviewer: string): Promise<string> {
+    await this.written();
     const { dataset, subjects } = this.meta;
     const head = { format: "chaffinch decisions", version: 1, dataset, subjects, reviewer };
     const lines = (await this.everything()).flatMap(exportedLines);
     return [head, ...lines].map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 
-  /** All acts: what is stored, which another window of this page may have added to, and what could not be. */
+  /** Waits for writes under way, and for those that follow: acts are handed to `save` one after the other. */
+  private async written(): Promise<void> {
+    const deadline = Date.now() + LONGEST_WRITE_MS;
+    do {
+      await new Promise((resolve) => setTimeout(resolve, WRITE_LOOK_MS));
+    } while (this.nWriting > 0 && Date.now() < deadline);
+  }
+
+  /** All acts: what is stored, which another window of this page may have added to, and what could not be. What
+   * cannot be read is told, and holds up nothing else. */
   private async everything(): Promise<StoredAct[]> {
-    const entries = [...stored(this.meta.dataset_id), ...(await this.overflow.all()), ...this.acts];
+    const { acts, nDamaged } = stored(this.meta.dataset_id);
+    const elsewhere = await this.overflow.all().catch(() => null);
+    isKept.value &&= elsewhere !== null;
+    unread.value = unreadInWords(nDamaged, elsewhere !== null);
+    const entries = [...acts, ...(elsewhere ?? []), ...this.acts];
     return [...new Map(entries.map((entry) => [entry.act.batch_id, entry])).values()].sort(byTime);
   }
 
@@ -166,6 +186,7 @@ export class OfflineSource implements Source {
 
   private async keep(entry: StoredAct): Promise<void> {
     this.acts.push(entry);
+    this.nWriting++;
     try {
       // One entry an act: writing all of them again with every key press would grow slow. A place that is
       // taken was taken by another window of the same page.
@@ -175,6 +196,8 @@ export class OfflineSource implements Source {
       localStorage.setItem(entryKey(this.meta.dataset_id, this.nextEntry), JSON.stringify(entry));
     } catch {
       await this.keepElsewhere(entry);
+    } finally {
+      this.nWriting--;
     }
   }
 
@@ -226,17 +249,41 @@ function entryKey(datasetId: string, number: number): string {
   return `chaffinch.decisions.${datasetId}.${number}`;
 }
 
-function stored(datasetId: string): StoredAct[] {
-  const acts: StoredAct[] = [];
-  for (let entry = item(datasetId, 0); entry !== null; entry = item(datasetId, acts.length)) {
-    acts.push(entry);
-  }
-  return acts;
+function unreadInWords(nDamaged: number, isAllGivenBack: boolean): string {
+  const words = nDamaged === 0 ? [] : [`${nDamaged.toLocaleString()} earlier ${nDamaged === 1 ? "act" : "acts"}`];
+  return [...words, ...(isAllGivenBack ? [] : ["what the browser does not give back"])].join(" and ");
 }
 
-function item(datasetId: string, number: number): StoredAct | null {
-  const text = localStorage.getItem(entryKey(datasetId, number));
-  return text === null ? null : (JSON.parse(text) as StoredAct);
+/** The acts that can be read, and how many cannot. */
+function stored(datasetId: string): { readonly acts: StoredAct[]; readonly nDamaged: number } {
+  const acts: StoredAct[] = [];
+  let place = 0;
+  for (let text = item(datasetId, 0); text !== null; text = item(datasetId, ++place)) {
+    acts.push(...parsed(text));
+  }
+  return { acts, nDamaged: place - acts.length };
+}
+
+function item(datasetId: string, number: number): string | null {
+  try {
+    return localStorage.getItem(entryKey(datasetId, number));
+  } catch {
+    // A page that may not touch the browser's storage has kept nothing there either.
+    return null;
+  }
+}
+
+/** The act that an entry holds; none where it is damaged. */
+function parsed(text: string): StoredAct[] {
+  try {
+    const { act, undo_of, subjects } = JSON.parse(text) as StoredAct;
+    const lists = [act.items, act.tags_added, act.tags_removed, subjects];
+    const words = [act.batch_id, act.time_utc];
+    const isWhole = lists.every(Array.isArray) && words.every((word) => typeof word === "string");
+    return isWhole ? [{ act, undo_of, subjects }] : [];
+  } catch {
+    return [];
+  }
 }
 
 function decoded(base64: string): ArrayBuffer {

@@ -8,13 +8,13 @@ const STORE = "acts";
 export class Overflow<Entry> {
   constructor(private readonly name: string) {}
 
-  /** All entries, in the order they were added; none where the browser has no such storage. */
+  /** All entries, in the order they were added; none where the browser has no such storage. Fails where it has one
+   * and gives nothing back: what was kept there is then not known. */
   async all(): Promise<Entry[]> {
-    try {
-      return await this.run("readonly", (store) => store.getAll() as IDBRequest<Entry[]>);
-    } catch {
+    if (typeof indexedDB === "undefined") {
       return [];
     }
+    return this.run("readonly", (store) => store.getAll() as IDBRequest<Entry[]>);
   }
 
   /** Adds an entry; resolves when it is written. */
