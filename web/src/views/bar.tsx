@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { isKept } from "../data/offline";
+import { isKept, unread } from "../data/offline";
 import type { Order } from "../data/rows";
 import { exportDecisions } from "../export";
 import type { ReviewState, View } from "../state";
@@ -85,6 +85,11 @@ export function Bar({ state }: { state: ReviewState }) {
       <span class="space" />
       <Counts state={state} />
       <SaveState state={state} />
+      {unread.value !== "" && (
+        <strong class="remove" role="alert" title="Nothing of it was deleted, but it is neither shown nor exported.">
+          NOT READ: {unread.value}
+        </strong>
+      )}
       <Reviewer state={state} />
       <DrawerButton state={state} drawer="info" name="details" />
       <button type="button" onClick={() => state.undo()} title={state.keyNames.value.get("undo")}>
