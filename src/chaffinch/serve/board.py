@@ -79,7 +79,7 @@ class Seen:
     note: str
     """The newest note."""
     n_reviewers: int
-    """People who have said something."""
+    """People who have said something; to whom they are hidden, 1 where it wants nothing any more, else 0."""
     turn: Turn
     """What it wants of the viewer."""
 
@@ -112,6 +112,8 @@ class Board:
         self.gold = gold or {}
         self.adjudicators = adjudicators
         self._wanted = reviewers_wanted(data.keys(), sharing or Sharing())
+        # Where no image is shared, one that says it is would be known for a gold item.
+        self._waiting = Turn.SHARED if (self._wanted > 1).any() else Turn.YOURS
         self._priority = self._with_gold(data.columns.values["priority"])
         self._places = Places(data)
         self._log = log
@@ -201,6 +203,7 @@ class Board:
         spoken = {v.reviewer for v in people}
         row = self.data.row(sample_id)
         turn = Turn.OTHERS if row is None else turn_of(viewer, spoken, wanted=int(self._wanted[row]))
+        is_done = turn in (Turn.OTHERS, Turn.SPOKEN)
         return Seen(
             sample_id,
             version=state.version,
@@ -208,8 +211,9 @@ class Board:
             tags=said.tags,
             new_label=said.new_label,
             note=said.note,
-            n_reviewers=len(spoken),
-            turn=turn,
+            # Before one's own word no more than the turn tells: of gold items many have spoken.
+            n_reviewers=len(spoken) if self._is_open(state, viewer) else int(is_done),
+            turn=self._waiting if turn is Turn.SHARED else turn,
         )
 
     def states(self) -> dict[str, SubjectState]:
@@ -221,7 +225,7 @@ class Board:
     def verdicts(self, sample_id: int, viewer: str) -> list[dict[str, Any]]:
         """Return who said what, as far as the viewer may see it."""
         state = self._state(sample_id)
-        is_open = self.shows_all(sample_id, viewer)
+        is_open = self._is_open(state, viewer)
         return [
             {
                 "reviewer": v.reviewer,
@@ -236,10 +240,15 @@ class Board:
         ]
 
     def shows_all(self, sample_id: int, viewer: str) -> bool:
-        """Tell whether a viewer may see what the others said: after their own word, or to adjudicate."""
+        """Tell whether a viewer may see what the others said: after their own action, or to adjudicate."""
+        return self._is_open(self._state(sample_id), viewer)
+
+    def _is_open(self, state: SubjectState, viewer: str) -> bool:
         if not self.is_blind or viewer in self.adjudicators:
             return True
-        return any(v.reviewer == viewer for v in self._state(sample_id).verdicts if v.origin == PERSON)
+        # A tag or a note alone must not be the way to what the others say before one's own verdict.
+        own = (v for v in state.verdicts if v.origin == PERSON and v.reviewer == viewer)
+        return any(v.action != "none" for v in own)
 
     def columns(self, viewer: str, rows: slice) -> dict[str, np.ndarray]:
         """Return the columns of some rows that are not the same for everybody: order, and what was decided.
@@ -248,7 +257,7 @@ class Board:
         """
         ids = self.data.sample_ids[rows]
         columns = {name: np.zeros(len(ids), COLUMNS[name]) for name in SAID_COLUMNS}
-        columns["turn"][self._wanted[rows] > 1] = Turn.SHARED
+        columns["turn"][self._wanted[rows] > 1] = self._waiting
         with self._lock:
             spoken = np.fromiter(self._entries, np.int64, len(self._entries))
         places = np.flatnonzero(np.isin(ids, spoken))

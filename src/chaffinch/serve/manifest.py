@@ -39,7 +39,7 @@ def add_manifest_route(app: FastAPI, board: Board) -> None:
         if viewer is None:
             return refusal(
                 403,
-                "several people have decided, and while review is blind each gets their own decisions",
+                "while review is blind each gets their own decisions, and nobody has said whose are wanted",
                 hint="say your name; all of them: chaffinch resolve -w WS --to FOLDER, or a reviewer whom "
                 "chaffinch review --adjudicator NAME names",
             )
@@ -49,8 +49,7 @@ def add_manifest_route(app: FastAPI, board: Board) -> None:
 def _may_see_all(board: Board, said: dict[str, SubjectState], viewer: str | None) -> bool:
     """Tell whether nothing is hidden from a viewer: an adjudicator, or one who is alone."""
     people = {v.reviewer for state in said.values() for v in state.verdicts if v.origin == PERSON}
-    is_alone = people <= {viewer} or (viewer is None and len(people) == 1)
-    return not board.is_blind or viewer in board.adjudicators or is_alone
+    return not board.is_blind or viewer in board.adjudicators or people <= {viewer}
 
 
 def _csv(content: bytes, name: str) -> Response:

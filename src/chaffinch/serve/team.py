@@ -83,27 +83,26 @@ def _team(board: Board, viewer: str) -> TeamOut:
 
 
 def _disputes(board: Board, viewer: str) -> DisputesOut:
+    """Return the disputes that the viewer may see; that there is one would tell what others said."""
     found = _report(board).disputes
     ids = board.data.ids_of_keys([dispute.key for dispute in found]).tolist()
     return DisputesOut(
         disputes=[
             _dispute(board, dispute, sample_id, viewer=viewer)
             for dispute, sample_id in zip(found, ids, strict=True)
-            if sample_id >= 0
+            if sample_id >= 0 and board.shows_all(sample_id, viewer)
         ],
         is_adjudicator=viewer in board.adjudicators,
     )
 
 
 def _dispute(board: Board, dispute: Dispute, sample_id: int, *, viewer: str) -> DisputeOut:
-    """Return a dispute as far as the viewer may see it: what most say would tell what others said."""
-    is_open = board.shows_all(sample_id, viewer)
     return DisputeOut(
         sample_id=sample_id,
         key=dispute.key,
         verdicts=[VerdictOut(**said) for said in board.verdicts(sample_id, viewer)],
-        proposed=dispute.proposed if is_open else None,
-        new_label=dispute.new_label if is_open else None,
+        proposed=dispute.proposed,
+        new_label=dispute.new_label,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from chaffinch.curate.current import current_states
 from chaffinch.curate.events import Act, Saying
 from chaffinch.curate.gold import Right
-from chaffinch.curate.sharing import Sharing, Turn
+from chaffinch.curate.sharing import Sharing, Turn, reviewers_wanted
 from chaffinch.errors import UsageError
 from chaffinch.pipeline.review_data import ReviewData
 from chaffinch.pipeline.scan import SourceSpec, scan
@@ -139,6 +139,16 @@ def test_seen__blind_until_ones_own_word(ws: Path) -> None:
     assert board.seen(0, "Bo").action == "keep"
     assert [v["reviewer"] for v in board.verdicts(0, "Bo")] == ["Ana", "Bo"]
     assert board.seen(0, "Bo").n_reviewers == 2
+
+
+def test_verdicts__a_tag_alone_does_not_show_them(ws: Path) -> None:
+    board = second(ws, is_blind=True)
+    board.decide([Item(0, 0)], REMOVE, Act(reviewer="Ana"))
+    board.decide([Item(0, 1)], Saying(("low_quality_blur",), note="blurred"), Act(reviewer="Bo"))
+    assert board.verdicts(0, "Bo") == []
+    assert (board.seen(0, "Bo").tags, board.seen(0, "Bo").n_reviewers) == (("low_quality_blur",), 1)
+    board.decide([Item(0, 2)], KEEP, Act(reviewer="Bo"))
+    assert [v["reviewer"] for v in board.verdicts(0, "Bo")] == ["Ana", "Bo"]
 
 
 def test_undo__takes_back_a_batch_of_ones_own(board: Board) -> None:
@@ -276,12 +286,35 @@ def test_columns__gold_items_want_everybody_and_come_early(ws: Path) -> None:
     gold = {"all/dog/<b>&2.png": Right("keep"), "all/dog/gone.png": Right("keep")}
     board = Board(ReviewData(ws), open_log(ws), sharing=Sharing(0.0), gold=gold)
     columns = board.columns("Ana", slice(None))
-    assert columns["turn"].tolist() == [0, 0, 0, 0, 0, 1]
+    assert columns["turn"].tolist() == [0] * 6
     plain = board.data.columns.values["priority"]
     assert columns["priority"][5] in plain[plain > 0] and plain[5] == 0
     for version, name in enumerate(("Ana", "Bo", "Cy")):
         board.decide([Item(5, version)], KEEP, Act(reviewer=name))
-    assert board.seen(5, "Di").turn == Turn.SHARED
+    assert board.seen(5, "Di").turn == Turn.YOURS
+
+
+def test_columns__do_not_tell_gold_items_from_shared_images(ws: Path) -> None:
+    key = "all/cat/3.png"
+    shared = Board(ReviewData(ws), open_log(ws), sharing=Sharing(0.5), gold={key: Right("keep")})
+    others = {i for i, n in enumerate(reviewers_wanted(shared.data.keys(), Sharing(0.5))) if n > 1} - {2}
+    assert others, "none of the others is shared"
+    for version, name in enumerate(("Ana", "Bo", "Cy")):
+        for sample_id in (2, *others) if name == "Ana" else (2,):
+            shared.decide([Item(sample_id, version)], KEEP, Act(reviewer=name))
+        columns = shared.columns("Di", slice(0, 6))
+        said = [(columns["n_reviewers"][i], columns["turn"][i]) for i in (2, *others)]
+        assert set(said) == {(0, Turn.SHARED)}, name
+        told = [(s.n_reviewers, s.turn) for s in (shared.seen(i, "Di") for i in (2, *others))]
+        assert told == said
+
+
+def test_columns__adjudicators_are_told_how_many_have_spoken(ws: Path) -> None:
+    board = Board(ReviewData(ws), open_log(ws), gold={"all/cat/3.png": Right("keep")}, adjudicators={"Guy"})
+    for version, name in enumerate(("Ana", "Bo", "Cy")):
+        board.decide([Item(2, version)], KEEP, Act(reviewer=name))
+    counts = [board.columns(name, slice(0, 6))["n_reviewers"][2] for name in ("Guy", "Di", "Cy")]
+    assert counts == [3, 0, 3]
 
 
 def test_verdicts__an_adjudicator_sees_all(ws: Path) -> None:

@@ -99,9 +99,32 @@ def test_manifest__is_whole_for_adjudicators_and_where_nothing_is_hidden(two: Op
 def test_manifest__is_whole_for_one_who_is_alone(opened: Opened) -> None:
     client = opened()
     say(client, "Ana", 2, action="remove")
-    for headers in ({}, {"x-reviewer": "Ana"}):
-        assert len(rows_of(client.get("/api/manifest.csv", headers=headers))) == 6
+    assert len(rows_of(client.get("/api/manifest.csv", headers={"x-reviewer": "Ana"}))) == 6
+    nobody = client.get("/api/manifest.csv")
+    assert nobody.status_code == 403 and "Ana" not in nobody.text and "say your name" in nobody.json()["hint"]
     assert rows_of(client.get("/api/manifest.csv", headers={"x-reviewer": "Bo"})) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, {"Ana": ["cat/1"], "Bo": ["cat/1", "cat/2"], "Cy": [], "Di": [], "": []}),
+        ({"adjudicators": {"Guy"}}, {"Guy": ["cat/1", "cat/2"]}),
+        ({"is_blind": False}, {"": ["cat/1", "cat/2"]}),
+    ],
+)
+def test_disputes__are_told_to_those_who_have_spoken_about_the_image(
+    opened: Opened, settings: dict[str, Any], told: dict[str, list[str]]
+) -> None:
+    client = opened(**settings)
+    say(client, "Ana", 0, action="remove")
+    say(client, "Bo", 0, version=1)
+    say(client, "Bo", 1)
+    say(client, "Eve", 1, version=1, action="remove")
+    say(client, "Di", 0, version=2, action="none", note="a look first")
+    for name, keys in told.items():
+        found = client.get("/api/disputes", headers={"x-reviewer": name}).json()["disputes"]
+        assert [dispute["key"] for dispute in found] == [f"all/{key}.png" for key in keys], name
 
 
 def test_agreement__gold_and_weights_are_for_adjudicators(two: Opened) -> None:
