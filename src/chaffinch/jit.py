@@ -12,9 +12,11 @@ that call each other therefore stand in one file.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import event
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,3 +40,21 @@ def _compiled(function: Function, *, fastmath: bool) -> Function:
     except RuntimeError:  # "no locator available": nowhere to keep compiled code
         compiled = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
     return cast(Function, compiled)
+
+
+class _Watcher(event.Listener):
+    """Hears of each compilation; functions that come from the cache are none."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def on_start(self, event: object) -> None:
+        self._tell()
+
+    def on_end(self, event: object) -> None:
+        """Ignore."""
+
+
+def watched_compiling(tell: Callable[[], None]) -> AbstractContextManager[Any]:
+    """Call `tell` whenever a function begins to be compiled, on the thread that compiles it."""
+    return cast("AbstractContextManager[Any]", event.install_listener("numba:compile", _Watcher(tell)))

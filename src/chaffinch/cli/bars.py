@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -82,8 +84,27 @@ class BarProgress:
         self._drawing.console.print(text, highlight=False, markup=False)
 
 
+COMPILING = "compiling kernels; on this machine that happens once"
+"""Nothing moves for ten seconds meanwhile."""
+
+
+def _told_once(progress: BarProgress) -> Callable[[], None]:
+    """Return what notes at its first call that kernels are compiled."""
+    notes = [COMPILING]
+    return lambda: progress.note(notes.pop()) if notes else None
+
+
+def _watching_compiler(progress: BarProgress) -> AbstractContextManager[Any]:
+    """Note it once if kernels are compiled rather than taken from the cache."""
+    # Who has not loaded the compiler by now has nothing to compile, and loading it takes half a second.
+    jit = sys.modules.get("chaffinch.jit")
+    return nullcontext() if jit is None else jit.watched_compiling(_told_once(progress))
+
+
 @contextmanager
 def bars() -> Iterator[BarProgress]:
     """Yield a progress that draws on stderr and leaves nothing behind."""
     with Progress(*COLUMNS, console=Console(stderr=True), transient=True, expand=True) as drawing:
-        yield BarProgress(drawing)
+        progress = BarProgress(drawing)
+        with _watching_compiler(progress):
+            yield progress

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from chaffinch.cli.bars import COLUMNS, BarProgress
+from chaffinch.cli.bars import COLUMNS, COMPILING, BarProgress, bars
+from chaffinch.jit import kernel
 
 
 class Clock:
@@ -61,3 +63,19 @@ def test_bars__a_long_stage_and_one_without_total(drawing: Progress, clock: Cloc
     clock.now_s += 2
     progress.advance(30)
     assert shown(drawing) == ("30 images 15/s", "--:--")
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def test_bars__say_once_that_kernels_are_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+    for n_notes in (1, 0):  # the second finds what the first has compiled
+        with bars():
+            compiled = kernel(double)
+            compiled(1)
+            compiled(1)
+        assert capsys.readouterr().err.count(COMPILING) == n_notes
