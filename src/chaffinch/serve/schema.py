@@ -262,6 +262,7 @@ class DisputeOut(BaseModel):
     """One sample that people disagree about."""
 
     sample_id: int
+    version: int = Field(description="Of the sample as of these verdicts: what settles them names it.")
     key: str
     verdicts: list[VerdictOut]
     proposed: Action | None
@@ -286,9 +287,10 @@ class DisputesOut(BaseModel):
 
 
 class SearchOut(BaseModel):
-    """Samples whose name or label holds a text, at most `serve.app.MAX_FOUND`."""
+    """Samples whose name or label holds a text, at most `serve.team.MAX_FOUND`."""
 
     sample_ids: list[int]
+    is_cut: bool = Field(description="Whether there are more than these.")
 
 
 class SimilarItem(BaseModel):

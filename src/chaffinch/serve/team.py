@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import FastAPI, HTTPException, Query, Request
 
 from chaffinch.curate.agreement import Estimate
+from chaffinch.curate.state import SubjectState
 from chaffinch.curate.team import Dispute, TeamReport, report_of
 from chaffinch.serve.board import Board
 from chaffinch.serve.guard import viewer_of
@@ -56,13 +58,13 @@ def add_team_routes(app: FastAPI, board: Board, leases: Leases) -> None:
     add_manifest_route(app, board)
 
 
-def _report(board: Board) -> TeamReport:
-    return report_of(board.states(), gold=board.gold, adjudicators=board.adjudicators)
+def _report(board: Board, states: Mapping[str, SubjectState]) -> TeamReport:
+    return report_of(states, gold=board.gold, adjudicators=board.adjudicators)
 
 
 def _team(board: Board, viewer: str) -> TeamOut:
     """Return how the team agrees; how one did on gold items would tell which images those are."""
-    report, is_adjudicator = _report(board), viewer in board.adjudicators
+    report, is_adjudicator = _report(board, board.states()), viewer in board.adjudicators
     return TeamOut(
         action=_estimate(report.action),
         tags={tag: _estimate(estimate) for tag, estimate in report.tags.items()},
@@ -84,11 +86,12 @@ def _team(board: Board, viewer: str) -> TeamOut:
 
 def _disputes(board: Board, viewer: str) -> DisputesOut:
     """Return the disputes that the viewer may see; that there is one would tell what others said."""
-    found = _report(board).disputes
+    states = board.states()
+    found = _report(board, states).disputes
     ids = board.data.ids_of_keys([dispute.key for dispute in found]).tolist()
     return DisputesOut(
         disputes=[
-            _dispute(board, dispute, sample_id, viewer=viewer)
+            _dispute(dispute, sample_id, states[dispute.key])
             for dispute, sample_id in zip(found, ids, strict=True)
             if sample_id >= 0 and board.shows_all(sample_id, viewer)
         ],
@@ -96,11 +99,12 @@ def _disputes(board: Board, viewer: str) -> DisputesOut:
     )
 
 
-def _dispute(board: Board, dispute: Dispute, sample_id: int, *, viewer: str) -> DisputeOut:
+def _dispute(dispute: Dispute, sample_id: int, state: SubjectState) -> DisputeOut:
     return DisputeOut(
         sample_id=sample_id,
+        version=state.version,
         key=dispute.key,
-        verdicts=[VerdictOut(**said) for said in board.verdicts(sample_id, viewer)],
+        verdicts=[VerdictOut(**asdict(said)) for said in state.verdicts],
         proposed=dispute.proposed,
         new_label=dispute.new_label,
     )
@@ -111,7 +115,8 @@ def add_finding_routes(app: FastAPI, board: Board) -> None:
 
     @app.get("/api/search")
     def search(q: Annotated[str, Query(min_length=1, max_length=200)]) -> SearchOut:
-        return SearchOut(sample_ids=board.data.search(q, limit=MAX_FOUND))
+        found = board.data.search(q, limit=MAX_FOUND + 1)
+        return SearchOut(sample_ids=found[:MAX_FOUND], is_cut=len(found) > MAX_FOUND)
 
     @app.get("/api/similar/{sample_id}")
     def similar(sample_id: SampleId, k: Annotated[int, Query(ge=1, le=MAX_SIMILAR)] = 100) -> SimilarOut:

@@ -127,6 +127,26 @@ def test_disputes__are_told_to_those_who_have_spoken_about_the_image(
         assert [dispute["key"] for dispute in found] == [f"all/{key}.png" for key in keys], name
 
 
+def test_disputes__name_the_version_that_they_rest_on(opened: Opened) -> None:
+    client = opened(adjudicators={"Guy"})
+    say(client, "Ana", 0, action="remove")
+    say(client, "Bo", 0, version=1)
+    (dispute,) = client.get("/api/disputes", headers={"x-reviewer": "Guy"}).json()["disputes"]
+    assert (dispute["sample_id"], dispute["version"]) == (0, 2)
+    assert [(v["reviewer"], v["action"]) for v in dispute["verdicts"]] == [("Ana", "remove"), ("Bo", "keep")]
+    say(client, "Guy", 0, version=dispute["version"])
+
+
+def test_search__says_whether_there_are_more(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = opened()
+    for most, found in (
+        (2, {"sample_ids": [0, 1], "is_cut": True}),
+        (3, {"sample_ids": [0, 1, 2], "is_cut": False}),
+    ):
+        monkeypatch.setattr("chaffinch.serve.team.MAX_FOUND", most)
+        assert client.get("/api/search", params={"q": "cat"}).json() == found
+
+
 def test_agreement__gold_and_weights_are_for_adjudicators(two: Opened) -> None:
     def figures(**headers: str) -> list[tuple[object, object]]:
         told = client.get("/api/agreement", headers=headers).json()["reviewers"]

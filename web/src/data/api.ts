@@ -83,6 +83,8 @@ export interface DetailList {
 /** One sample that people disagree about. */
 export interface DisputeOut {
   readonly sample_id: number;
+  /** Of the sample as of these verdicts: what settles them names it. */
+  readonly version: number;
   readonly key: string;
   readonly verdicts: readonly VerdictOut[];
   readonly proposed: "none" | "keep" | "remove" | "relabel" | null;
@@ -222,9 +224,11 @@ export interface SavedOut {
   readonly conflicts: readonly Change[];
 }
 
-/** Samples whose name or label holds a text, at most `serve.app.MAX_FOUND`. */
+/** Samples whose name or label holds a text, at most `serve.team.MAX_FOUND`. */
 export interface SearchOut {
   readonly sample_ids: readonly number[];
+  /** Whether there are more than these. */
+  readonly is_cut: boolean;
 }
 
 /** A sample and how close it is. */
