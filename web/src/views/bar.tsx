@@ -6,6 +6,7 @@ import { isKept, unread } from "../data/offline";
 import type { Order } from "../data/rows";
 import { exportDecisions } from "../export";
 import type { ReviewState, View } from "../state";
+import { Search } from "./search";
 import { Reviewer } from "./who";
 
 const VIEWS: readonly (readonly [View, string])[] = [
@@ -125,50 +126,6 @@ function DrawerButton({ state, drawer, name }: { state: ReviewState; drawer: "fi
     >
       {name}
     </button>
-  );
-}
-
-/** A pause in typing after which what is typed so far is searched for. */
-const SEARCH_PAUSE_MS = 250;
-
-function Search({ state }: { state: ReviewState }) {
-  const wanted = useRef("");
-  /** What the images shown were searched for. */
-  const answered = useSignal("");
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const search = async (text: string) => {
-    clearTimeout(timer.current);
-    if (wanted.current === text) {
-      return;
-    }
-    wanted.current = text;
-    if (text.trim() === "") {
-      state.setFilter({ rows: undefined as never });
-      answered.value = text;
-      return;
-    }
-    const ids = await state.source.search(text.trim());
-    // A slow answer to what is no longer asked must not take the place of the one that is.
-    if (wanted.current !== text) {
-      return;
-    }
-    state.setFilter({ rows: new Set(ids.map((id) => state.columns.row(id))) });
-    answered.value = text;
-  };
-  return (
-    <input
-      type="search"
-      data-testid="search"
-      data-answered={answered.value}
-      placeholder="search"
-      aria-label="search by name or label"
-      onInput={(event) => {
-        const text = event.currentTarget.value;
-        clearTimeout(timer.current);
-        timer.current = setTimeout(() => void search(text), SEARCH_PAUSE_MS);
-      }}
-      onChange={(event) => void search(event.currentTarget.value)}
-    />
   );
 }
 
