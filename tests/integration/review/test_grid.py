@@ -15,6 +15,15 @@ def selected(ana: Any) -> set[int]:
     return {int(sample_id) for sample_id in found}
 
 
+def ringed(ana: Any) -> set[int]:
+    """Return the images that look selected."""
+    found = ana.page.locator(".tile").evaluate_all(
+        "t => t.filter(x => getComputedStyle(x.querySelector('.frame'), '::after').boxShadow !== 'none')"
+        ".map(x => x.dataset.sampleId)"
+    )
+    return {int(sample_id) for sample_id in found}
+
+
 def per_line(ana: Any) -> int:
     tops = ana.page.locator(".tile").evaluate_all("t => t.map(x => Math.round(x.getBoundingClientRect().y))")
     return tops.count(min(t for t in tops if t >= 0))
@@ -55,8 +64,18 @@ def test_selection__by_shift_control_and_group(ana: Any, planted: Any) -> None:
     ana.page.locator(f'[data-sample-id="{fourth}"]').click(modifiers=["Shift"])
     assert selected(ana) == {first, second, third, fourth}
     ana.page.locator(f'[data-sample-id="{second}"]').click(modifiers=["Control"])
-    assert selected(ana) == {first, second, third, fourth}, "the cursor stands on what was let go"
+    assert selected(ana) == {first, third, fourth}, "the cursor stands on what was let go"
+    assert ringed(ana) == selected(ana)
+    cursor = ana.page.locator(f'.tile.cursor[data-sample-id="{second}"]')
+    outlines = [
+        tile.locator(".frame").evaluate("f => getComputedStyle(f).outlineStyle")
+        for tile in (cursor, ana.page.locator(f'[data-sample-id="{third}"]'))
+    ]
+    assert outlines == ["solid", "none"], "the cursor is seen apart from what is selected"
     ana.page.get_by_text("3 selected").wait_for()
+    ana.press("x")
+    ana.page.get_by_text("3 decided").wait_for()
+    ana.says(second, "none")
     ana.page.locator(f'[data-sample-id="{third}"]').click()
     assert selected(ana) == {third}
 
@@ -262,6 +281,17 @@ def test_search__finds_by_name_and_lets_go(ana: Any, planted: Any) -> None:
     ana.until("document.querySelectorAll('.tile').length === 1")
     ana.page.get_by_test_id("search").fill("")
     ana.until(f"document.querySelector('.tile').ariaSetSize === '{n}'")
+
+
+def test_search__is_over_once_something_else_is_shown(ana: Any, planted: Any) -> None:
+    n, name = ana.n_shown(), planted.truth.of_kind("wrong_label")[0].path
+    box = ana.page.get_by_test_id("search")
+    for _ in range(2):
+        ana.go_to(name)
+        ana.until("document.querySelectorAll('.tile').length === 1")
+        ana.page.get_by_role("button", name="show all").click()
+        ana.until(f"document.querySelector('.tile').ariaSetSize === '{n}'")
+        assert box.input_value() == ""
 
 
 def test_tile__of_a_broken_file_says_which(ana: Any, planted: Any) -> None:

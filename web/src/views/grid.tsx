@@ -73,7 +73,8 @@ export function Grid({ state, onPerLine }: { state: ReviewState; onPerLine: (n: 
         newLabel={columns.newLabel(row)}
         other={heldBy(state, row)}
         isCursor={place === cursor}
-        isSelected={selected.has(row)}
+        // What a key acts on: where nothing is selected, the cursor's.
+        isSelected={selected.size === 0 ? place === cursor : selected.has(row)}
       />,
     );
   }
@@ -146,7 +147,7 @@ const Tile = memo((props: TileProps) => {
       aria-posinset={place + 1}
       aria-setsize={n}
       tabIndex={isCursor ? 0 : -1}
-      aria-selected={isSelected || isCursor}
+      aria-selected={isSelected}
       aria-label={[label, ...said, held(other)].filter(Boolean).join(", ")}
       data-sample-id={sampleId}
       data-action={action}
