@@ -8,7 +8,7 @@ already (equal pixels, and what `find` has confirmed) are no strangers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +200,7 @@ def _keep(root: Path, info: EmbedderInfo, threshold: float) -> None:
     folder = WorkspaceFolder(root)
     with writer_lock(root):
         generation = folder.published()
-        entry = asdict(replace(info, semantic_threshold=threshold))
+        entry = asdict(info.calibrated(threshold))
         # Updating keeps the order, in which the embedder used last stands at the end.
         embedders = {**generation.info[EMBEDDERS], info.name: entry}
         folder.publish(generation, info={**generation.info, EMBEDDERS: embedders})

@@ -8,7 +8,7 @@ files that are there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +109,7 @@ def publish_vectors(
     earlier = embedder_info(generation, info.name)
     if earlier is not None and earlier.fingerprint == info.fingerprint:
         # It may have been calibrated here, on these very images.
-        info = replace(info, semantic_threshold=earlier.semantic_threshold or info.semantic_threshold)
+        info = info if earlier.semantic_threshold is None else info.calibrated(earlier.semantic_threshold)
     tables = generation.tables | merge_parts(folder, generation, info, contents=contents)
     others = {k: v for k, v in generation.info.get(EMBEDDERS, {}).items() if k != info.name}
     embedders = {**others, info.name: asdict(info)}

@@ -98,7 +98,7 @@ def vectors_used(
     """Return whose vectors a search compared, by method, with the cosine that it took for its threshold."""
     info = embedder_info(generation, settings.embedder)
     used: dict[str, EmbedderInfo] = {}
-    if info is not None and info.semantic_threshold is not None and "verified" in settings.methods:
+    if info is not None and info.candidate_cosine is not None and "verified" in settings.methods:
         used["verified"] = info
     if info is not None and search.semantic is not None:
         used["semantic"] = replace(info, semantic_threshold=search.semantic.threshold)
@@ -113,12 +113,12 @@ def searched_with(generation: Generation, settings: LeakSettings) -> dict[str, s
     """
     info = embedder_info(generation, settings.embedder)
     whose = f"{info.name} {info.fingerprint}" if info else "no vectors"
-    copies = info.semantic_threshold if info else None
+    copies = info.candidate_cosine if info else None
     rests_on = {
         "exact": "content",
         "perceptual": f"{settings.phash_threshold} bits",
         "verified": f"{whose} {copies}" if copies is not None else "thumbnails",
-        "semantic": f"{whose} {settings.semantic_threshold or copies}",
+        "semantic": f"{whose} {settings.semantic_threshold or (info.semantic_threshold if info else None)}",
     }
     return {method: rests_on[method] for method in METHODS if method in settings.methods}
 
@@ -141,7 +141,7 @@ class _Search:
             return perceptual_pairs(samples, radius=self.settings.phash_threshold, side=self.side)
         info = embedder_info(self.generation, self.settings.embedder)
         # Without a cosine that means a copy, nothing tells how far candidates may reach.
-        threshold = info.semantic_threshold if info is not None else None
+        threshold = info.candidate_cosine if info is not None else None
         is_known = info is not None and threshold is not None
         return verified_pairs(
             samples,

@@ -30,7 +30,7 @@ def pair_vectors(
     if info is not None and "semantic" in searched:
         noted["semantic"] = _text(info)
     # Without a threshold of the embedder's own, candidates come from hashes alone.
-    if info is not None and info.semantic_threshold is not None and "verified" in searched:
+    if info is not None and info.candidate_cosine is not None and "verified" in searched:
         noted["verified"] = _text(info)
     every = {**generation.info.get(PAIR_VECTORS, {}), leak_scope(*between): noted}
     every.pop(leak_scope(*between[::-1]), None)

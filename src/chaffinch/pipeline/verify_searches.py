@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -114,11 +114,7 @@ def _search_again(
         info = here.get(before.fingerprint) if before is not None else None
         if method == "semantic" and info is None:
             continue
-        known = (
-            {info["name"]: {**info, "semantic_threshold": before.semantic_threshold}}
-            if info and before
-            else {}
-        )
+        known = {info["name"]: {**asdict(before), "name": info["name"]}} if info and before else {}
         generation = replace(form.generation, info={**form.generation.info, EMBEDDERS: known})
         settings = LeakSettings(methods=(method,), phash_threshold=search.phash_threshold)
         yield from search_pairs(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,20 @@ class EmbedderInfo:
     """Smallest cosine at which two pictures are near duplicates; None where it was never calibrated."""
     spec: str = ""
     """What `--embedder` takes to make these vectors again; '' where nothing would."""
+    copy_cosine: float | None = None
+    """Smallest cosine of a copy as `verified` reckons, which looks for candidates well below; calibrating may
+    lower but never raise it, since the pictures decide there. None: `semantic_threshold`."""
+
+    @property
+    def candidate_cosine(self) -> float | None:
+        """What `verified` takes for the smallest cosine of a copy; None where nothing tells."""
+        return self.copy_cosine if self.copy_cosine is not None else self.semantic_threshold
+
+    def calibrated(self, threshold: float) -> EmbedderInfo:
+        """Return the same with another `semantic_threshold`."""
+        return replace(
+            self, semantic_threshold=threshold, copy_cosine=min(self.candidate_cosine or threshold, threshold)
+        )
 
 
 def embedder_names(generation: Generation) -> list[str]:

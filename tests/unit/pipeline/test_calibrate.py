@@ -11,11 +11,13 @@ from PIL import Image
 
 from chaffinch.compute.variants import VARIANTS
 from chaffinch.errors import UsageError, WorkspaceError
-from chaffinch.pipeline.calibrate import calibrate
+from chaffinch.pipeline.calibrate import _keep, calibrate
 from chaffinch.pipeline.embedders import embed_workspace, open_embedder
+from chaffinch.pipeline.pair_search import searched_with
 from chaffinch.pipeline.scan import SourceSpec, scan
+from chaffinch.settings import LeakSettings
 from chaffinch.storage.folder import WorkspaceFolder
-from chaffinch.storage.vectors import embedder_info
+from chaffinch.storage.vectors import EmbedderInfo, embedder_info
 
 N_PICTURES = 30
 
@@ -53,6 +55,23 @@ def test_calibrate__keeps_the_threshold_and_draws_the_curve(embedded: Path) -> N
     assert len(figure.findall("polyline")) == 3
     again, _ = calibrate(embedded, n_copied=8)
     assert again.threshold == found.threshold
+
+
+def test_calibrate__what_verified_looks_for_never_narrows(embedded: Path) -> None:
+    """The pictures decide there: a strict cosine for `semantic` must not keep copies from being compared."""
+    strict = EmbedderInfo("model", 4, "f", semantic_threshold=0.9).calibrated(0.99)
+    assert (strict.semantic_threshold, strict.candidate_cosine) == (0.99, 0.9)
+    loose = strict.calibrated(0.8)
+    assert (loose.semantic_threshold, loose.candidate_cosine) == (0.8, 0.8)
+    assert EmbedderInfo("model", 4, "f", semantic_threshold=None).calibrated(0.7).candidate_cosine == 0.7
+    folder = WorkspaceFolder(embedded)
+    info, before = embedder_info(folder.published()), searched_with(folder.published(), LeakSettings())
+    assert info is not None
+    _keep(embedded, info, 0.999)
+    after = searched_with(folder.published(), LeakSettings())
+    assert after["verified"] == before["verified"]
+    kept = embedder_info(folder.published())
+    assert kept is not None and kept.semantic_threshold == 0.999
 
 
 def test_calibrate__survives_embedding_again(embedded: Path) -> None:
