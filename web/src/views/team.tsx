@@ -1,9 +1,11 @@
 // How far the reviewers agree, and the images about which they do not.
 
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { type Signal, useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
 import type { DisputeOut, DisputesOut, EstimateOut, TeamOut } from "../data/api";
 import type { ReviewState } from "../state";
+import { Leisure } from "./leisure";
+import { settle, spelled } from "./settle";
 
 interface Known {
   readonly agreement: TeamOut | null;
@@ -23,19 +25,13 @@ export function Team({ state }: { state: ReviewState }) {
     // The panel is about one image, and lies over the tables where the window is narrow.
     state.drawer.value = "none";
   }, [state]);
+  const leisure = useMemo(() => new Leisure(() => look(state, known, why), SETTLED_MS), [state, known, why]);
+  useEffect(() => () => leisure.stop(), [leisure]);
   useEffect(() => {
-    const look = () =>
-      Promise.all([state.source.agreement(), state.source.disputes()]).then(
-        ([agreement, disputes]) => {
-          known.value = { agreement, disputes };
-        },
-        (error: unknown) => {
-          why.value = error instanceof Error ? error.message : String(error);
-        },
-      );
-    const timer = isSaved ? setTimeout(look, known.value === null ? 0 : SETTLED_MS) : undefined;
-    return () => clearTimeout(timer);
-  }, [state, known, why, revision, isSaved]);
+    if (isSaved) {
+      leisure.tell();
+    }
+  }, [leisure, revision, isSaved]);
   if (why.value !== "") {
     return <p class="empty">the server says: {why.value}</p>;
   }
@@ -53,6 +49,17 @@ export function Team({ state }: { state: ReviewState }) {
       <Reviewers agreement={agreement} isAdjudicator={disputes.is_adjudicator} />
     </div>
   );
+}
+
+/** Asks for the figures; an error gives way to the next answer. */
+async function look(state: ReviewState, known: Signal<Known | null>, why: Signal<string>): Promise<void> {
+  try {
+    const [agreement, disputes] = await Promise.all([state.source.agreement(), state.source.disputes()]);
+    known.value = { agreement, disputes };
+    why.value = "";
+  } catch (error) {
+    why.value = error instanceof Error ? error.message : String(error);
+  }
 }
 
 interface DisputesProps {
@@ -138,27 +145,6 @@ function noDisputes({ n_settled, reviewers }: TeamOut): string {
   return isShared ? "nobody disagrees about what two have seen" : "no image was seen by two yet";
 }
 
-/** Decides as a weighted majority proposes; all of it is taken back together. */
-function settle(state: ReviewState, disputes: readonly DisputeOut[]): void {
-  const byAnswer = new Map<string, DisputeOut[]>();
-  for (const dispute of disputes) {
-    const answer = spelled(dispute.proposed, dispute.new_label);
-    byAnswer.set(answer, [...(byAnswer.get(answer) ?? []), dispute]);
-  }
-  let link: string | undefined;
-  for (const some of byAnswer.values()) {
-    const rows = some.map((dispute) => state.columns.row(dispute.sample_id)).filter((row) => row >= 0);
-    const [first] = some;
-    if (first !== undefined && first.proposed !== null && rows.length > 0) {
-      const saying = { action: first.proposed, newLabel: first.new_label, how: "batch" } as const;
-      link = state.decisions.decide(rows, saying, link);
-    }
-  }
-  if (link !== undefined) {
-    state.tell({ text: `settled as most say: ${disputes.length.toLocaleString()}`, batchId: link });
-  }
-}
-
 function Estimates({ agreement }: { agreement: TeamOut }) {
   const lines: [string, EstimateOut][] = [["action", agreement.action], ...Object.entries(agreement.tags)];
   return (
@@ -237,10 +223,6 @@ function whoSaysWhat(dispute: DisputeOut): string {
     (verdict) => `${verdict.reviewer}: ${spelled(verdict.action, verdict.new_label)}`,
   );
   return words.length === 0 ? "shown once you have decided" : words.join(", ");
-}
-
-function spelled(action: string | null, label: string | null): string {
-  return label === null ? (action ?? "none") : `${action} to ${label}`;
 }
 
 function percent(share: number): string {
