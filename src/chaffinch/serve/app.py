@@ -67,7 +67,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(board: Board, *, page: str, access: Access, is_framed: bool = False) -> FastAPI:
-    """Build the server of one workspace.
+    """Build the server of one workspace. Its `state.is_stopping`, for who runs it to set, ends open answers.
 
     Args:
         board: Its data and decisions.
@@ -83,6 +83,7 @@ def create_app(board: Board, *, page: str, access: Access, is_framed: bool = Fal
         openapi_url="/api/openapi.json",
         responses=REFUSALS,
     )
+    app.state.is_stopping = lambda: False
     app.middleware("http")(guarded(access, content_policy(page, is_framed=is_framed)))
     app.add_exception_handler(ChaffinchError, _refusing(board))
     app.add_exception_handler(HTTPException, _not_there)
@@ -270,7 +271,12 @@ def _add_news_route(app: FastAPI, board: Board, leases: Leases) -> None:
         heard = request.headers.get("last-event-id", "")
         wanted = int(heard) if re.fullmatch(r"[0-9]{1,15}", heard) else after
         seq = board.seq if wanted is None else min(wanted, board.seq)
-        news = _news(board, leases, viewer=viewer, after_seq=seq, is_gone=request.is_disconnected)
+
+        async def is_over() -> bool:
+            # A server that stops waits for its answers, and breaks off loudly those that never end.
+            return bool(app.state.is_stopping()) or await request.is_disconnected()
+
+        news = _news(board, leases, viewer=viewer, after_seq=seq, is_over=is_over)
         return StreamingResponse(news, media_type="text/event-stream")
 
 
@@ -294,11 +300,11 @@ def _change(seen: Seen) -> Change:
 
 
 async def _news(
-    board: Board, leases: Leases, *, viewer: str, after_seq: int, is_gone: Callable[[], Awaitable[bool]]
+    board: Board, leases: Leases, *, viewer: str, after_seq: int, is_over: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[str]:
-    """Yield what was decided and who looks at what, as server-sent events, until the reader goes away."""
+    """Yield what was decided and who looks at what, as server-sent events, until reader or server goes."""
     seq, held = after_seq, list[Held]()
-    while not await is_gone():
+    while not await is_over():
         await run_in_threadpool(board.look)
         now = leases.held()
         if board.seq > seq or now != held:

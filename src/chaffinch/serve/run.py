@@ -90,8 +90,10 @@ def review_server(
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
+    server = uvicorn.Server(config)
+    app.state.is_stopping = lambda: server.should_exit
     links = {reviewer: f"{where.address}?token={token}" for token, reviewer in tokens.items()}
-    return ReviewServer(uvicorn.Server(config), where.address, where.plain, links)
+    return ReviewServer(server, where.address, where.plain, links)
 
 
 def _checked(reviewer: str) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import threading
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from chaffinch.curate.events import Act, Saying
 from chaffinch.serve.app import SEQ_HEADER, create_app
+from chaffinch.serve.background import Review
 from chaffinch.serve.board import Board, Item
 from chaffinch.serve.guard import LOOPBACK, Access
 
@@ -88,3 +93,18 @@ def test_news__of_an_id_that_is_none_the_address_holds(board: Board, heard: str)
 def test_news__of_a_log_that_is_shorter_now_are_told(board: Board) -> None:
     decide(board, 0)
     assert first_news(board, "after=99") == {}
+
+
+def test_news__end_in_silence_when_the_server_stops(ws: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Review(ws) as review:
+        told = logging.getLogger("uvicorn.error")
+        told.addHandler(caplog.handler)
+        with httpx.stream("GET", f"{review.url}api/events", timeout=20) as news:
+            lines = news.iter_lines()
+            assert next(lines) == ": still here"
+            stopping = threading.Thread(target=review.close)
+            stopping.start()
+            assert set(lines) <= {"", ": still here"}, "the answer has an end"
+        stopping.join(timeout=20)
+        told.removeHandler(caplog.handler)
+    assert [record.getMessage() for record in caplog.records] == []
