@@ -126,6 +126,8 @@ class ReleaseRecord:
     """Reviewers whose word settles what others disagree about; sorted."""
     decisions_head: str
     """Hash of the last decision."""
+    workspace: str = ""
+    """Absolute path of the workspace that wrote it, spelled by `identity.path_text`; '' where it does not say."""
 
 
 def write_record(folder: Path, record: ReleaseRecord) -> None:

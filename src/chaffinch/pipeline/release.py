@@ -24,7 +24,7 @@ from chaffinch.apply.artifacts import (
 from chaffinch.apply.changes import ChangeCounts, changes_text
 from chaffinch.apply.swap import recover, replaced_folder
 from chaffinch.errors import UsageError, WorkspaceError
-from chaffinch.identity import order_splits
+from chaffinch.identity import order_splits, path_text
 from chaffinch.pipeline.progress import Progress, Silent
 from chaffinch.pipeline.release_pictures import write_forms
 from chaffinch.pipeline.release_plan import CONTENTS, LISTS, ReleasePlan
@@ -121,6 +121,7 @@ def _record(plan: ReleasePlan, *, absent: list[str], n_pictures: int) -> Release
         leak_side=plan.resolution.settings.leak_side,
         adjudicators=tuple(sorted(plan.resolution.settings.adjudicators)),
         decisions_head=plan.head.hash,
+        workspace=path_text(str(plan.root.resolve())),
     )
 
 

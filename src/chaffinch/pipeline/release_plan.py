@@ -16,7 +16,7 @@ from chaffinch.curate.policy import Policy
 from chaffinch.curate.policy_apply import applied_policies
 from chaffinch.errors import ChaffinchError, UsageError
 from chaffinch.formats.location import local_path
-from chaffinch.identity import path_from_text
+from chaffinch.identity import path_from_text, path_text
 from chaffinch.pipeline.resolve import Resolution, resolve
 from chaffinch.pipeline.resolve_artifacts import Exceeded, ResolveSummary, exceeded_limits, summarise
 from chaffinch.storage.decisions import Head, open_log
@@ -99,7 +99,7 @@ def plan_release(root: Path, target: Path, settings: ReleaseSettings) -> Release
             where=str(target),
             hint="name a folder outside of it",
         )
-    target_is, foreign = _look_at(target, resolution.dataset)
+    target_is, foreign = _look_at(target, root, resolution.dataset)
     if target_is == "other" and _touch(target, root.resolve()):
         raise UsageError(
             "holds something else, and lies in the workspace", where=str(target), hint="name a new folder"
@@ -161,15 +161,17 @@ def _touch(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
-def _look_at(target: Path, dataset: str) -> tuple[Target, tuple[str, ...]]:
+def _look_at(target: Path, root: Path, dataset: str) -> tuple[Target, tuple[str, ...]]:
     if not target.exists():
         return "new", ()
     files = release_files(target)
     if not files and not any(target.iterdir()):
         return "empty", ()
     with suppress(ChaffinchError, OSError):
-        written = {*read_checksums(target), CHECKSUMS}
-        if read_record(target).dataset == dataset:
+        written, record = {*read_checksums(target), CHECKSUMS}, read_record(target)
+        if record.workspace not in ("", path_text(str(root.resolve()))):
+            return "other", (f"the release of the workspace {record.workspace}",)
+        if record.dataset == dataset:
             foreign = tuple(name for name in files if name not in written)
             return ("other" if foreign else "own"), foreign[:5]
     return "other", tuple(files[:5])

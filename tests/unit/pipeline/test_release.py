@@ -261,3 +261,15 @@ def test_apply__killed_at_any_moment_leaves_the_old_release_or_the_new(
     decided("apply", "--to", out)
     assert tree(out) == new
     assert not list(tmp_path.glob(".*chaffinch*"))
+
+
+def test_apply__asks_before_it_replaces_the_release_of_another_workspace(
+    tmp_path: Path, source: Path, decided: Shell, shell_for: ShellFor
+) -> None:
+    decided("apply", "--to", tmp_path / "out")
+    another = shell_for(tmp_path / "ws2")
+    another("scan", source)
+    refused = another("apply", "--to", tmp_path / "out", status=2)
+    assert f"the release of the workspace {tmp_path / 'ws'}" in refused
+    another("apply", "--to", tmp_path / "out", "--yes")
+    assert json.loads((tmp_path / "out" / "release.json").read_text())["workspace"] == str(tmp_path / "ws2")
