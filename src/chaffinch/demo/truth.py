@@ -174,8 +174,9 @@ def compare_with_truth(truth: DemoTruth, found: DemoFindings) -> list[TruthRow]:
 
 
 def _flagged_rows(truth: DemoTruth, flagged: Mapping[str, Set[str]]) -> list[TruthRow]:
-    # Whatever was done to an image may flag it in more than one way: that is no false alarm.
-    touched = {path for plant in truth.plants for path in (plant.path, plant.original) if path}
+    # Whatever was done to an image may flag it in more than one way: that is no false alarm. Its original was
+    # left as it is.
+    touched = {plant.path for plant in truth.plants}
     rows = []
     for kind, issue_types in FLAGGED_KINDS.items():
         planted = {plant.path for plant in truth.of_kind(kind)}
