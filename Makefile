@@ -60,7 +60,8 @@ web: $(STAMP)  ## build the review page anew from web/ (with the Node of this ma
 bench: $(STAMP)  ## measure everything anew (an hour), write its tables, hold it against the targets
 	@for name in $(BENCHMARKS); do \
 	    echo "benchmarks/$$name.py"; $(VENV)/bin/python benchmarks/$$name.py >/dev/null || exit 1; done
-	@$(VENV)/bin/python benchmarks/tables.py
+	@$(VENV)/bin/python benchmarks/whole_run.py --apart >/dev/null
+	@$(MAKE) --no-print-directory docs
 	@$(VENV)/bin/python -m pytest -m scale $(ARGS)
 
 clean:  ## remove caches, builds and the demo; .venv stays

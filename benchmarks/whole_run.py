@@ -41,9 +41,8 @@ EMBEDDERS = {
     "chaffinch clean, 128 pixels": "chaffinch-s-128",
     "chaffinch clean, no vectors": "none",
 }
-DOES = (
-    "duplicates, leaks, quality; with vectors mislabels, outliers, semantic copies, clusters; policy, lists"
-)
+DOES = "duplicates, leaks (exact, perceptual, verified), quality, policy, lists"
+DOES_WITH_VECTORS = f"{DOES}; mislabels, outliers, clusters, map"
 TEST_EVERY = 5
 TILES = 16
 
@@ -97,7 +96,8 @@ def run_all(
     for number, (program, embedder) in enumerate(EMBEDDERS.items()):
         command = [CHAFFINCH, "clean", images, "-w", scratch / f"ws{number}", "--log-json"]
         cost = run([*command, "--embedder", embedder])
-        programs.append(row(program, cost, n_images=n_images, does=DOES))
+        does = DOES if embedder == "none" else DOES_WITH_VECTORS
+        programs.append(row(program, cost, n_images=n_images, does=does))
         stages[program] = stage_seconds(cost)
     for peer in PEERS:
         if peer.name in ("fastdup", "cleanvision"):

@@ -64,7 +64,7 @@ MODELS = (
     replace(
         CHAFFINCH_S,
         name="chaffinch-s-128",
-        good_at="the same weights on smaller pictures: twice as fast, for labels; weaker on copies",
+        good_at="the same weights on smaller pictures: twice as fast; weaker on photographs and outliers",
         preprocessing=replace(CHAFFINCH_S.preprocessing, side=128),
         semantic_threshold=0.93,
     ),
