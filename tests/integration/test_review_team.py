@@ -120,9 +120,9 @@ def test_team__an_adjudicator_settles_what_the_majority_says(
     bo, guy = enter(new_page, url, "Di"), enter(new_page, url, "Guy")
     for page in (bo, guy):
         page.keyboard.press("t")
-        page.get_by_test_id("disputes").wait_for()
+    guy.get_by_test_id("disputes").wait_for()
+    bo.get_by_text("1 to be settled; each is shown once you have decided about it").wait_for()
     assert bo.get_by_test_id("accept-all").count() == 0
-    bo.get_by_text("shown once you have decided").wait_for()
     guy.get_by_text("Ana: remove, Bo: remove, Cy: keep").wait_for()
     guy.get_by_role("button", name="accept", exact=True).click()
     for page in (guy, bo):

@@ -11,7 +11,7 @@ const SAVE_LOOK_MS = 20;
 export async function exportDecisions(state: ReviewState): Promise<void> {
   const name = state.reviewer.value.trim();
   if (!(state.source instanceof OfflineSource)) {
-    await exportManifest(state, name);
+    await exportManifest(state, state.ownName());
   } else if (name === "") {
     state.nameWanted.value = { why: "Nothing was exported yet: the file says who saved it. Type your name, then Enter." };
   } else {
@@ -25,7 +25,9 @@ export async function exportDecisions(state: ReviewState): Promise<void> {
 async function exportManifest(state: ReviewState, name: string): Promise<void> {
   await untilSaved(state);
   const nBefore = nUnsaved(state);
-  const answer = await fetch(`/api/manifest.csv?reviewer=${encodeURIComponent(name)}`).catch(() => null);
+  const who = encodeURIComponent(name);
+  const asking = { headers: { "X-Reviewer": who } };
+  const answer = await fetch(`/api/manifest.csv?reviewer=${who}`, asking).catch(() => null);
   if (answer === null) {
     state.tell({ text: "not exported: the server does not answer" });
   } else if (!answer.ok) {

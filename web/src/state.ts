@@ -71,6 +71,8 @@ export class ReviewState {
     readonly columns: Columns,
     readonly source: Source,
   ) {
+    // Each tab asks as whoever is at it, whatever name another tab remembers.
+    source.whose = () => this.ownName();
     this.decisions = new Decisions(columns, source, {
       reviewer: () => this.ownName(),
       onConflict: (items, ids, hasMore) => this.noteNotSaved(conflictWords(items, hasMore), ids),

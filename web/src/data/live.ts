@@ -15,7 +15,7 @@ import type {
 } from "./api";
 import type { Columns } from "./columns";
 import { remembered } from "./remembered";
-import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
+import { type Act, type Detail, type Found, RefusedError, type Saved, type Source } from "./source";
 
 /**
  * Refusals that another time may lift: not let in (the link, the name or the origin is wrong until somebody puts it
@@ -62,9 +62,9 @@ export class LiveSource implements Source {
     return `/api/images/${sampleId}?v=${this.meta.pictures}`;
   }
 
-  async search(text: string): Promise<readonly number[]> {
+  async search(text: string): Promise<Found> {
     const found = await this.getJson<SearchOut>(`/api/search?q=${encodeURIComponent(text)}`);
-    return found.sample_ids;
+    return { ids: found.sample_ids, isCut: found.is_cut };
   }
 
   async similar(sampleId: number): Promise<readonly number[] | null> {
@@ -80,7 +80,7 @@ export class LiveSource implements Source {
   }
 
   async idOfKey(key: string): Promise<number> {
-    const ids = await this.search(key);
+    const { ids } = await this.search(key);
     const details = ids.length === 0 ? [] : await this.details(ids.slice(0, 20));
     return details.find((detail) => detail.key === key)?.sample_id ?? -1;
   }

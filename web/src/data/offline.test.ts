@@ -213,8 +213,8 @@ test("in place of a picture that is not there stands the end of its name, in let
 
 test("search looks at path, id and label, whatever the case", async () => {
   const { source } = await opened();
-  expect(await source.search("TRAIN/20")).toEqual([20]);
-  expect(await source.search("CAT")).toEqual([10, 20, 30]);
+  expect(await source.search("TRAIN/20")).toEqual({ ids: [20], isCut: false });
+  expect((await source.search("CAT")).ids).toEqual([10, 20, 30]);
   expect(await source.idOfKey("train/30.jpg")).toBe(30);
   expect(await source.idOfKey("val/30.jpg")).toBe(-1);
 });

@@ -8,7 +8,7 @@ import { newId } from "./ids";
 import { noPicture } from "./nopicture";
 import { Overflow } from "./overflow";
 import { after, putSaid, saidOf } from "./said";
-import { type Act, type Detail, RefusedError, type Saved, type Source } from "./source";
+import { type Act, type Detail, type Found, RefusedError, type Saved, type Source } from "./source";
 
 /** What the page carries in its script element `data`. */
 export interface PageData {
@@ -97,11 +97,11 @@ export class OfflineSource implements Source {
     return noPicture(this.page.details[this.byId.get(sampleId) ?? -1]?.image_path ?? "");
   }
 
-  async search(text: string): Promise<readonly number[]> {
+  async search(text: string): Promise<Found> {
     const wanted = text.toLowerCase();
     const isMeant = ({ image_path, image_id, given_label }: Detail) =>
       [image_path, image_id, given_label ?? ""].some((words) => words.toLowerCase().includes(wanted));
-    return this.page.details.filter(isMeant).map((detail) => detail.sample_id);
+    return { ids: this.page.details.filter(isMeant).map((detail) => detail.sample_id), isCut: false };
   }
 
   async similar(): Promise<null> {

@@ -32,6 +32,12 @@ export type Saved =
   | { readonly kind: "saved"; readonly items: readonly (Versioned | Change)[] }
   | { readonly kind: "conflict"; readonly items: readonly Change[] };
 
+/** Images that a search found; `isCut` where there are more than are told. */
+export interface Found {
+  readonly ids: readonly number[];
+  readonly isCut: boolean;
+}
+
 export interface Source {
   readonly meta: Meta;
   /** Says the name on the page, for a source that asks as its reviewer; the page sets it. */
@@ -42,7 +48,7 @@ export interface Source {
   thumbUrl(sampleId: number): string;
   /** The original; the thumbnail where only that is at hand. */
   imageUrl(sampleId: number): string;
-  search(text: string): Promise<readonly number[]>;
+  search(text: string): Promise<Found>;
   /** The images most like one, nearest first; null where there are no vectors. */
   similar(sampleId: number): Promise<readonly number[] | null>;
   /** The image of a key; -1 where it is not known here. */

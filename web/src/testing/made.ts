@@ -149,7 +149,7 @@ export class MadeSource implements Source {
   }
   thumbUrl = () => "";
   imageUrl = () => "";
-  search = async () => [];
+  search = async () => ({ ids: [], isCut: false });
   similar = async () => null;
   idOfKey = async () => -1;
   agreement = async () => null;

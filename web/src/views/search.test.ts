@@ -17,11 +17,11 @@ function made() {
   const columns = madeColumns([{}, {}, {}]);
   const source = new MadeSource(columns.meta);
   const asked: string[] = [];
-  const find = { answer: async (): Promise<number[]> => [10] };
+  const find = { answer: async (): Promise<number[]> => [10], isCut: false };
   Object.assign(source, {
     search: (text: string) => {
       asked.push(text);
-      return find.answer();
+      return find.answer().then((ids) => ({ ids, isCut: find.isCut }));
     },
   });
   const state = new ReviewState(columns, source);
@@ -94,4 +94,11 @@ test("a search that fails is told, and the same may be tried again", async () =>
   await box.search("dog");
   expect(asked).toEqual(["dog", "dog"]);
   expect(says()).toEqual(["dog", "dog", 1]);
+});
+
+test("a search that finds more than it shows says so", async () => {
+  const { state, box, find } = made();
+  find.isCut = true;
+  await box.search("dog");
+  expect(state.toast.value?.text).toBe("more than 1 image found: only the first are shown; say more of the name");
 });

@@ -57,7 +57,12 @@ export class Searching {
   private async ask(text: string): Promise<ReadonlySet<number> | null> {
     const { source, columns } = this.state;
     try {
-      return new Set((await source.search(text.trim())).map((id) => columns.row(id)));
+      const { ids, isCut } = await source.search(text.trim());
+      if (isCut) {
+        const n = `${ids.length.toLocaleString()} image${ids.length === 1 ? "" : "s"}`;
+        this.state.tell({ text: `more than ${n} found: only the first are shown; say more of the name` });
+      }
+      return new Set(ids.map((id) => columns.row(id)));
     } catch (error) {
       if (this.wanted === text) {
         this.wanted = this.answered.value;

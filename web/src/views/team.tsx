@@ -137,7 +137,10 @@ function Disputes({ state, found, agreement }: DisputesProps) {
 }
 
 /** Why there is no disagreement. */
-function noDisputes({ n_settled, reviewers }: TeamOut): string {
+function noDisputes({ n_disputes, n_settled, reviewers }: TeamOut): string {
+  if (n_disputes > 0) {
+    return `${n_disputes.toLocaleString()} to be settled; each is shown once you have decided about it`;
+  }
   if (n_settled > 0) {
     return `all settled: ${n_settled.toLocaleString()}`;
   }
@@ -222,7 +225,7 @@ function whoSaysWhat(dispute: DisputeOut): string {
   const words = dispute.verdicts.map(
     (verdict) => `${verdict.reviewer}: ${spelled(verdict.action, verdict.new_label)}`,
   );
-  return words.length === 0 ? "shown once you have decided" : words.join(", ");
+  return words.join(", ");
 }
 
 function percent(share: number): string {
