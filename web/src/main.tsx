@@ -20,14 +20,23 @@ async function start(): Promise<void> {
   document.title = `${source.meta.dataset}: chaffinch review`;
   const columns = new Columns(source.meta);
   const state = new ReviewState(columns, source);
+  // Before anything can be decided.
+  askBeforeLeaving(state);
   render(<App state={state} />, document.getElementById("app") as HTMLElement);
   // The first part is shown as soon as it is there; order and counts are settled when all are.
   let isFirst = true;
-  await source.load(columns, () => {
+  const onPart = () => {
     if (isFirst) {
       state.refresh();
       isFirst = false;
     }
+  };
+  await source.load(columns, onPart).catch((error: unknown) => {
+    if (isFirst) {
+      throw error;
+    }
+    // What is there can be worked with, and what was decided about it must not go with the page.
+    state.tell({ text: `not all images are here, open the page again: ${String(error)}` });
   });
   state.refresh();
   state.decisions.tallies.count();
@@ -35,12 +44,15 @@ async function start(): Promise<void> {
     followNews(state);
     holdWhatIsLookedAt(state);
   }
+  document.documentElement.dataset.ready = "true";
+}
+
+function askBeforeLeaving(state: ReviewState): void {
   window.addEventListener("beforeunload", (event) => {
     if (state.decisions.state.value.kind !== "saved" || !isKept.value) {
       event.preventDefault();
     }
   });
-  document.documentElement.dataset.ready = "true";
 }
 
 start().catch((error: unknown) => {
