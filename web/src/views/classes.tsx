@@ -1,13 +1,18 @@
 // Classes that are confused: how often images given as one are held for another; a click shows them.
 
-import { NO_CLASS } from "../data/columns";
+import { useMemo } from "preact/hooks";
+import { type Columns, NO_CLASS } from "../data/columns";
 import type { ReviewState } from "../state";
 
 const SHOWN = 60;
 
 export function Classes({ state }: { state: ReviewState }) {
-  const pairs = confused(state);
-  const { classes } = state.columns.meta;
+  // Drawn anew once the rest has come.
+  void state.rows.value;
+  const { columns } = state;
+  // No decision changes either label, and a pass over all rows is no matter for each drawing.
+  const pairs = useMemo(() => confused(columns), [columns, columns.nLoaded]);
+  const { classes } = columns.meta;
   const most = pairs[0]?.n ?? 1;
   if (pairs.length === 0) {
     return <p class="empty">nothing suggests another label</p>;
@@ -57,12 +62,12 @@ interface ConfusedPair {
   readonly n: number;
 }
 
-function confused(state: ReviewState): ConfusedPair[] {
-  const given = state.columns.column("given");
-  const suggested = state.columns.column("suggested");
-  const nClasses = state.columns.meta.classes.length;
+function confused(columns: Columns): ConfusedPair[] {
+  const given = columns.column("given");
+  const suggested = columns.column("suggested");
+  const nClasses = columns.meta.classes.length;
   const counts = new Map<number, number>();
-  for (let row = 0; row < state.columns.nLoaded; row++) {
+  for (let row = 0; row < columns.nLoaded; row++) {
     const [from, to] = [given[row] as number, suggested[row] as number];
     if (from !== NO_CLASS && to !== NO_CLASS && from !== to) {
       const code = from * nClasses + to;

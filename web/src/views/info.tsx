@@ -1,5 +1,6 @@
 // What is known of the image under the cursor: findings with their evidence, who said what, facts.
 
+import { Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { tagsToGive } from "../data/columns";
 import { heldBy } from "../presence";
@@ -8,6 +9,7 @@ import type { ReviewState } from "../state";
 import { BoxList } from "./boxes";
 import { FindingBox } from "./finding";
 import { held } from "./grid";
+import { keyOf } from "./verdicts";
 
 export function Info({ state }: { state: ReviewState }) {
   const row = state.row.value;
@@ -86,12 +88,12 @@ export function Info({ state }: { state: ReviewState }) {
           <h2>Said so far</h2>
           <dl>
             {detail.verdicts.map((verdict) => (
-              <>
+              <Fragment key={keyOf(verdict)}>
                 <dt>{verdict.reviewer}</dt>
                 <dd class={verdict.action}>
                   {[verdict.action, verdict.new_label, ...verdict.tags, verdict.note].filter(Boolean).join(", ")}
                 </dd>
-              </>
+              </Fragment>
             ))}
           </dl>
         </>

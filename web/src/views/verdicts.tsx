@@ -2,14 +2,20 @@
 
 import type { Detail } from "../data/source";
 import type { ReviewState } from "../state";
+import { spelled } from "./settle";
+
+/** Tells verdicts of an image apart: a policy may be named like a person. */
+export function keyOf({ origin, reviewer }: Detail["verdicts"][number]): string {
+  return `${origin}/${reviewer}`;
+}
 
 /** One reviewer's word is on the picture already. */
 export function Verdicts({ detail }: { detail: Detail }) {
   return detail.verdicts.length < 2 ? null : (
     <span data-testid="verdicts">
-      {detail.verdicts.map(({ reviewer, action, new_label }) => (
-        <span key={reviewer} class="verdict">
-          {reviewer}: <b class={action}>{new_label === null ? action : `${action} to ${new_label}`}</b>
+      {detail.verdicts.map((verdict) => (
+        <span key={keyOf(verdict)} class="verdict">
+          {verdict.reviewer}: <b class={verdict.action}>{spelled(verdict.action, verdict.new_label)}</b>
         </span>
       ))}
     </span>
