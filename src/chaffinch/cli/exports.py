@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,7 @@ def export_visual_layer(
         chaffinch export visual-layer -w ws --to export.json --source all
     """
     from chaffinch.pipeline.export_visual_layer import export_visual_layer as run_export
+    from chaffinch.storage.folder import WorkspaceFolder
     from chaffinch.storage.issues import SOURCE
 
     written = run_export(workspace, to, sources=source or (SOURCE,))
@@ -54,4 +56,5 @@ def export_visual_layer(
     if written.n_box_issues_left_out:
         hint(f"{written.n_box_issues_left_out:,} findings about boxes are left out: end the name with .json")
     if to.suffix == ".csv":
-        hint(f"next: vl_tagging_workflow.py --vl_export {to} --dataset NAME --output manifest.csv")
+        dataset = WorkspaceFolder(workspace).published().dataset
+        hint(f"next: python -m vl_tagging_workflow --vl_export {shlex.quote(str(to))} --dataset {dataset}")

@@ -67,7 +67,9 @@ def issues(
     if output_format == "table":
         _print_summary(found)
         _print_text(found, found.rows(order=sort or "confidence", limit=limit), limit)
-        if len(found):
+        if not len(found):
+            _hint_at_others(found.n_others, workspace)
+        else:
             hint(f"to look at them: chaffinch issues -w {workspace} --html issues.html")
         return
     printer = _print_csv if output_format == "csv" else _print_json
@@ -101,21 +103,22 @@ def _print_text(found: IssueList, rows: Iterable[dict[str, Any]], limit: int) ->
         group = "" if row["group_id"] is None else f"  group {row['group_id']}"
         say(f"{row['issue_type']}  {_confidence(row)}{group}  {row['key']}")
         say(textwrap.fill(row["reason"], TEXT_WIDTH, initial_indent="    ", subsequent_indent="    "))
-    if not len(found):
-        _hint_at_others(found.n_others)
     if limit and len(found) > limit:
         hint(f"{len(found) - limit:,} more: --limit 0, or --format csv")
 
 
-def _hint_at_others(n_others: int) -> None:
+def _hint_at_others(n_others: int, workspace: Path) -> None:
     """Say what there is where nothing can be listed."""
+    from chaffinch.pipeline.status import open_searches
+
     if n_others:
         verb = "is" if n_others == 1 else "are"
         hint(f"none of this type; there {verb} {n_others:,} other{'s' if n_others > 1 else ''}")
-    else:
-        hint(
-            "nothing is found so far: chaffinch find looks within the dataset, chaffinch leaks between splits"
-        )
+        return
+    commands = open_searches(workspace)
+    hint("nothing is found so far; not searched yet:" if commands else "nothing was found")
+    for command in commands:
+        hint(f"  {command}")
 
 
 def _confidence(row: dict[str, Any]) -> str:

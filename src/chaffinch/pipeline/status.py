@@ -86,6 +86,16 @@ def read_status(root: Path) -> WorkspaceStatus:
     return WorkspaceStatus(facts, next_command=_next_command(state), samples=samples, issues=issues)
 
 
+def open_searches(root: Path) -> list[str]:
+    """Return the commands that look for what nobody has looked for yet; none where all is searched.
+
+    Raises:
+        WorkspaceError: If no scan has ended yet.
+    """
+    folder = WorkspaceFolder(root)
+    return list(_open_searches(_read_state(folder, folder.published())))
+
+
 def spelled_source(source: Mapping[str, Any]) -> str:
     """Return how a command line names the source of a generation; SOURCE where it is not known."""
     words = [_quoted(place) for place in source.get("locations", ())]
@@ -195,14 +205,21 @@ def _facts(state: _State, samples: Counter[tuple[str, str]], issues: Counter[str
         yield Fact("release", f"out of date: {state.release.outdated}")
 
 
+def _open_searches(state: _State) -> Iterator[str]:
+    root = _quoted(state.root)
+    if StepState.OPEN in state.steps.values():
+        yield f"chaffinch find -w {root}"
+    for pair, is_done in state.pairs.items():
+        if not is_done:
+            yield f"chaffinch leaks -w {root} --between {' '.join(map(_quoted, pair))}"
+
+
 def _next_command(state: _State) -> str:
-    root, open_pairs = _quoted(state.root), [pair for pair, is_done in state.pairs.items() if not is_done]
+    root = _quoted(state.root)
     if state.pending:
         return f"chaffinch scan {spelled_source(state.generation.source)} -w {root}"
-    if StepState.OPEN in state.steps.values():
-        return f"chaffinch find -w {root}"
-    if open_pairs:
-        return f"chaffinch leaks -w {root} --between {' '.join(map(_quoted, open_pairs[0]))}"
+    for command in _open_searches(state):
+        return command
     if state.outdated:
         return f"chaffinch policy apply {_quoted(_policy_file(state.root, state.outdated[0]))} -w {root}"
     # Who decides by hand needs no policy.

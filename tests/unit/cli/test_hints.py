@@ -1,0 +1,66 @@
+"""What commands say comes next: it works as it stands, and says no more than is known."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from chaffinch.cli.issues import _hint_at_others
+
+
+class Shell(Protocol):
+    workspace: Path
+
+    def __call__(self, *words: str | Path, status: int = 0) -> str: ...
+
+
+@pytest.fixture
+def shell(tmp_path: Path, shell_for: Callable[[Path], Shell]) -> Shell:
+    return shell_for(tmp_path / "ws")
+
+
+@pytest.fixture
+def pets(tmp_path: Path, save_pictures: Callable[..., None]) -> Path:
+    """Four pictures of which two are the same, in train and val."""
+    names = {"train/cat/0.png": 0, "train/dog/1.png": 1, "val/cat/2.png": 2, "val/dog/3.png": 0}
+    save_pictures(tmp_path / "my pets", names)
+    return tmp_path / "my pets"
+
+
+def test_export__names_a_command_that_runs_from_anywhere(shell: Shell, pets: Path, tmp_path: Path) -> None:
+    shell("scan", pets)
+    shell("find", "--only", "duplicates")
+    said = shell("export", "visual-layer", "--to", tmp_path / "export.csv").splitlines()[-1]
+    python, *words = shlex.split(said.removeprefix("next: "))
+    assert python == "python"
+    (tmp_path / "elsewhere").mkdir()
+    # As installed: beside the package, where the interpreter finds it.
+    variables = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    subprocess.run([sys.executable, *words], cwd=tmp_path / "elsewhere", env=variables, check=True)
+    assert (tmp_path / "elsewhere" / "my_pets_tagged_manifest.csv").exists()
+
+
+def test_issues__says_whether_nothing_is_there_or_nobody_has_looked(
+    shell: Shell,
+    tmp_path: Path,
+    save_pictures: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save_pictures(tmp_path / "data", {f"{split}/cat/{n}.png": n for n, split in enumerate(("train", "val"))})
+    shell("scan", tmp_path / "data", "--embedder", "none")
+    assert shell("issues").splitlines() == [
+        "nothing is found so far; not searched yet:",
+        f"  chaffinch find -w {shell.workspace}",
+        f"  chaffinch leaks -w {shell.workspace} --between train val",
+    ]
+    shell("find")
+    shell("leaks", "--between", "train", "val")
+    _hint_at_others(0, shell.workspace)
+    assert capsys.readouterr().err == "nothing was found\n"
