@@ -21,7 +21,8 @@ function made() {
   Object.assign(source, {
     search: (text: string) => {
       asked.push(text);
-      return find.answer().then((ids) => ({ ids, isCut: find.isCut }));
+      const { isCut } = find;
+      return find.answer().then((ids) => ({ ids, isCut }));
     },
   });
   const state = new ReviewState(columns, source);
@@ -94,6 +95,16 @@ test("a search that fails is told, and the same may be tried again", async () =>
   await box.search("dog");
   expect(asked).toEqual(["dog", "dog"]);
   expect(says()).toEqual(["dog", "dog", 1]);
+});
+
+test("a late answer to what is no longer asked says nothing", async () => {
+  const { state, box, find } = made();
+  find.isCut = true;
+  const late = box.search("dog");
+  find.isCut = false;
+  await box.search("cat");
+  await late;
+  expect(state.toast.value).toBeNull();
 });
 
 test("a search that finds more than it shows says so", async () => {

@@ -58,7 +58,7 @@ export class Searching {
     const { source, columns } = this.state;
     try {
       const { ids, isCut } = await source.search(text.trim());
-      if (isCut) {
+      if (isCut && this.wanted === text) {
         const n = `${ids.length.toLocaleString()} image${ids.length === 1 ? "" : "s"}`;
         this.state.tell({ text: `more than ${n} found: only the first are shown; say more of the name` });
       }
