@@ -15,6 +15,7 @@ from chaffinch.cli.output import (
     WorkersOption,
     WorkspaceOption,
     hint,
+    hint_next,
     progress_on_stderr,
     say,
 )
@@ -90,15 +91,15 @@ def clean(
         raise typer.Exit(FOUND_SOMETHING)
     if to is None:
         warn_of_reopened(report.summary, workspace)
-        hint(f"next: chaffinch apply -w {workspace} --to cleaned   or look first: {_page(report)}")
+        hint_next(f"chaffinch apply -w {workspace} --to cleaned", f"look first: {_look(report)}")
         return
     from chaffinch.cli.apply import apply
 
     apply(workspace=workspace, to=to)
 
 
-def _page(report: CleanReport) -> str:
-    return str(report.pages[0]) if report.pages else f"chaffinch issues -w {report.files[0].parents[1]}"
+def _look(report: CleanReport) -> str:
+    return f"open {report.pages[0]}" if report.pages else f"chaffinch issues -w {report.files[0].parents[1]}"
 
 
 def print_clean(report: CleanReport) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaffinch.cli.clean import print_clean
-from chaffinch.cli.output import hint, progress_on_stderr, say
+from chaffinch.cli.output import hint_next, progress_on_stderr, say
 
 if TYPE_CHECKING:
     from chaffinch.demo.truth import TruthRow
@@ -44,10 +44,10 @@ def demo(
     say(f"images      {report.images}")
     say(f"planted     {report.truth}")
     say(f"leak pairs  {report.leak_report}")
-    hint(f"next: open {report.cleaned.pages[0]}   or   chaffinch review -w {report.workspace}")
+    hint_next(f"open {report.cleaned.pages[0]}", f"chaffinch review -w {report.workspace}")
 
 
 def _line(row: TruthRow) -> str:
     found = "-" if row.found is None else str(row.found)
     extra = "" if row.extra is None else str(row.extra)
-    return f"  {row.kind.replace('_', ' '):<18}{row.planted:>9}{found:>9}{extra:>9}"
+    return f"  {row.kind.replace('_', ' '):<18}{row.planted:>9}{found:>9}{extra:>9}".rstrip()

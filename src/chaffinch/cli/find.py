@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaffinch.cli.leaks import parse_methods
-from chaffinch.cli.output import LogJsonOption, WorkspaceOption, duration, hint, progress_on_stderr, say
+from chaffinch.cli.output import (
+    LogJsonOption,
+    WorkspaceOption,
+    duration,
+    hint,
+    hint_next,
+    progress_on_stderr,
+    say,
+    say_beside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +26,6 @@ if TYPE_CHECKING:
 
 STEP_WIDTH = 12
 """Columns of a step's name."""
-TEXT_WIDTH = 79
-"""Columns of what is printed."""
 
 
 def find(
@@ -86,7 +93,7 @@ def find(
     print_found(reports)
     cpu_s, wall_s = sum(r.cpu_s for r in reports), sum(r.wall_s for r in reports)
     say(f"done in {duration(wall_s)} ({duration(cpu_s)} of CPU)")
-    hint(f"next: chaffinch issues -w {workspace}   or   chaffinch table pairs -w {workspace} --to pairs.csv")
+    hint_next(f"chaffinch issues -w {workspace}", f"chaffinch table pairs -w {workspace} --to pairs.csv")
 
 
 def print_found(reports: Sequence[FindReport]) -> None:
@@ -94,22 +101,14 @@ def print_found(reports: Sequence[FindReport]) -> None:
     for done in reports:
         report = done.report
         if report is None:
-            _say_beside(done.step, "up to date")
+            say_beside(done.step, "up to date", column=STEP_WIDTH)
             continue
         counts = {name.replace("_", " "): count for name, count in report.n_flagged.items()}
         counts |= report.figures
         if counts:
-            _say_beside(done.step, "; ".join(f"{count:,} {name}" for name, count in counts.items()))
+            text = "; ".join(f"{count:,} {name}" for name, count in counts.items())
+            say_beside(done.step, text, column=STEP_WIDTH)
         if report.left_out is not None:
-            _say_beside(done.step, f"left out: {report.left_out}")
+            say_beside(done.step, f"left out: {report.left_out}", column=STEP_WIDTH)
         if report.command is not None:
             hint(f"hint: {report.command}")
-
-
-def _say_beside(step: str, text: str) -> None:
-    """Print a text beside the name of a step, within 80 columns."""
-    import textwrap
-
-    lines = textwrap.wrap(text, TEXT_WIDTH - STEP_WIDTH, break_long_words=False, break_on_hyphens=False)
-    for number, line in enumerate(lines):
-        say(f"{'' if number else step:<{STEP_WIDTH}}{line}")

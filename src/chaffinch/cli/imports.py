@@ -13,6 +13,7 @@ from chaffinch.cli.output import (
     WorkspaceOption,
     duration,
     hint,
+    hint_next,
     progress_on_stderr,
     say,
 )
@@ -121,9 +122,7 @@ def _run(
     with progress_on_stderr(as_json=log_json) as progress:
         report = import_exports(workspace, locations, tool=tool, settings=settings, progress=progress)
     print_import_report(report)
-    hint(
-        f"next: chaffinch issues -w {workspace}   or   chaffinch table issues -w {workspace} --to issues.csv"
-    )
+    hint_next(f"chaffinch issues -w {workspace}", f"chaffinch table issues -w {workspace} --to issues.csv")
 
 
 def print_import_report(report: ImportReport) -> None:

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.cli.output import TEXT_WIDTH, WorkspaceOption, hint, say
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chaffinch.pipeline.issue_list import IssueList
-
-TEXT_WIDTH = 79
-"""Columns of a reason as it is listed."""
 
 
 def issues(

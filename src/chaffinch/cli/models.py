@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.output import LogJsonOption, hint, progress_on_stderr, say
+from chaffinch.cli.output import LogJsonOption, hint, progress_on_stderr, say, say_beside
+
+if TYPE_CHECKING:
+    from chaffinch.pipeline.models import ModelState
+
+WIDTH = 17
+"""Columns of a model's name."""
 
 models_app = typer.Typer(
     name="models",
@@ -25,15 +31,26 @@ def list_() -> None:
     """
     from chaffinch.pipeline.models import list_models
 
-    say(f"{'name':<16} {'numbers':>7} {'MB':>5}  {'threshold':<9} {'licence':<11} where")
+    say(f"{'name':<{WIDTH}}{'numbers':>7} {'MB':>5}  {'threshold':<9} {'licence':<11} where")
     for state in list_models():
         card = state.card
         threshold = "-" if card.semantic_threshold is None else f"{card.semantic_threshold:.3f}"
-        where = state.path or (f"on the hub: {card.hub.repo}" if card.hub else "bring the file: onnx:FILE")
         size = f"{card.size_mb:,}"
-        say(f"{card.name:<16} {card.dim:>7} {size:>5}  {threshold:<9} {card.licence:<11} {where}")
-        say(f"{'':<16} good at {card.good_at}")
-    hint("get one with: chaffinch models get NAME   or use no model at all: --embedder descriptor")
+        row = f"{card.dim:>7} {size:>5}  {threshold:<9} {card.licence:<11} {_where(state)}"
+        say(f"{card.name:<{WIDTH}}{row}")
+        say_beside("", f"good at {card.good_at}", column=WIDTH)
+        if card.hub:
+            say_beside("", f"from {card.hub.repo}", column=WIDTH)
+    hint("get one with: chaffinch models get NAME")
+    hint("or use no model at all: --embedder descriptor")
+
+
+def _where(state: ModelState) -> str:
+    """Say in a few words where a model is; `models get` names the file."""
+    card = state.card
+    if state.path is None:
+        return "on the hub" if card.hub else "bring the file: onnx:FILE"
+    return "comes with the package" if card.file else "in the cache"
 
 
 @models_app.command("get")

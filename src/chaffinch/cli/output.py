@@ -60,6 +60,9 @@ EmbedderOption = Annotated[
     ),
 ]
 
+TEXT_WIDTH = 79
+"""Columns of what is printed; names and paths that are longer are not cut."""
+
 PLAIN_EVERY_S = 10.0
 """A log file gets a line of progress this often; the first after two seconds."""
 
@@ -83,6 +86,21 @@ def hint(text: str, *, event: str = "hint") -> None:
     sys.stderr.write(
         (json.dumps({"event": event, "text": text}) if _remarks.as_json else harmless(text)) + "\n"
     )
+
+
+def say_beside(word: str, text: str, *, column: int) -> None:
+    """Print a text from a column on, with a word before it; wrapped."""
+    import textwrap
+
+    lines = textwrap.wrap(text, TEXT_WIDTH - column, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        say(f"{'' if number else word:<{column}}{line}")
+
+
+def hint_next(*commands: str) -> None:
+    """Print on stderr what comes next, any of the commands; on several lines where one would be too long."""
+    line = "next: " + "   or   ".join(commands)
+    hint(line if len(line) <= TEXT_WIDTH else "next: " + "\n  or: ".join(commands))
 
 
 def write_any_name() -> None:

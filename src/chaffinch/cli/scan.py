@@ -14,6 +14,7 @@ from chaffinch.cli.output import (
     WorkspaceOption,
     duration,
     hint,
+    hint_next,
     progress_on_stderr,
     say,
 )
@@ -90,8 +91,8 @@ def scan(
     print_scan_report(report)
     if report.has_dropped_findings:
         hint("what was found before does not hold any more and was dropped: run find and leaks again")
-    between = f"   or   chaffinch leaks -w {workspace} --between {' '.join(report.splits[:2])}"
-    hint(f"next: chaffinch find -w {workspace}{between if len(report.splits) > 1 else ''}")
+    between = f"chaffinch leaks -w {workspace} --between {' '.join(report.splits[:2])}"
+    hint_next(f"chaffinch find -w {workspace}", *([between] if len(report.splits) > 1 else []))
 
 
 def print_scan_report(report: ScanReport) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chaffinch.report.html_page import asset, escaped
+
+INDENT, WIDTH = 11, 79
+"""Columns of the word before each fact, and of the whole line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,16 @@ class WorkspaceStatus:
 
     @property
     def lines(self) -> list[str]:
-        """Return one line for each fact."""
-        return [f"{fact.about:<11}{fact.text}" for fact in self.facts]
+        """Return a line for each fact; several for a list that is longer than 80 columns."""
+        return [line for fact in self.facts for line in _lines(fact)]
+
+
+def _lines(fact: Fact) -> list[str]:
+    # Only between the parts of a list: "7 blur" stays together, and a path stays whole.
+    text = re.sub(r"(?<![,;:]) ", "\xa0", fact.text)
+    folded = textwrap.wrap(text, WIDTH - INDENT, break_long_words=False, break_on_hyphens=False) or [""]
+    words = [fact.about, *[""] * len(folded)]
+    return [f"{word:<{INDENT}}{line}".replace("\xa0", " ") for word, line in zip(words, folded, strict=False)]
 
 
 def status_html(status: WorkspaceStatus) -> str:
