@@ -34,7 +34,7 @@ def find(
     only: Annotated[
         str,
         typer.Option(
-            help="Comma list of steps: duplicates, quality, mislabels, outliers, clusters. Default: all."
+            help="Comma list of steps: duplicates, quality, mislabels, outliers, clusters, map. Default: all."
         ),
     ] = "",
     methods: Annotated[
@@ -61,9 +61,9 @@ def find(
 ) -> None:
     """Find what is wrong within a dataset: copies, bad quality, wrong labels, outliers; and what is alike.
 
-    The last step fills the columns `uniqueness` and `cluster_id` of the table `samples`. Nothing is removed:
-    findings are rows of the tables `issues` and `pairs`. A step that lacks something says so, with the
-    command that brings it.
+    The step clusters fills the columns `uniqueness` and `cluster_id` of the table `samples`, the step map
+    says where images lie on the map of the review page. Nothing is removed: findings are rows of the tables
+    `issues` and `pairs`. A step that lacks something says so, with the command that brings it.
 
     Examples:
 

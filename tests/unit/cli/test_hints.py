@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+import typer
 
 from chaffinch.cli.issues import _hint_at_others
+from chaffinch.cli.main import app
+from chaffinch.pipeline.find import STEPS
 
 
 class Shell(Protocol):
@@ -64,3 +67,10 @@ def test_issues__says_whether_nothing_is_there_or_nobody_has_looked(
     shell("leaks", "--between", "train", "val")
     _hint_at_others(0, shell.workspace)
     assert capsys.readouterr().err == "nothing was found\n"
+
+
+def test_find__help_names_every_step() -> None:
+    command = typer.main.get_command(app).commands["find"]  # type: ignore[attr-defined]
+    only = next(option for option in command.params if option.name == "only")
+    assert f"steps: {', '.join(STEPS)}. Default" in only.help
+    assert "last step" not in command.help
