@@ -52,11 +52,12 @@ test("whoever leaves before all is loaded is asked about what is not saved yet",
   expect(event.preventDefault).toHaveBeenCalledOnce();
 });
 
-test("a part that does not come leaves the page with those that did", async () => {
+test("a part that is refused leaves the page with those that came", async () => {
+  const { RefusedError } = await import("./data/source");
   await opened(async (columns, onPart) => {
     columns.addPart(first);
     onPart();
-    throw new Error("the server answers 404");
+    throw new RefusedError("no such part");
   });
   expect(page.drawn).toHaveLength(1);
   const state = page.drawn[0]?.props.state as ReviewState;

@@ -3,6 +3,7 @@ import { App } from "./app";
 import { Columns } from "./data/columns";
 import { LiveSource } from "./data/live";
 import { isKept, OfflineSource, type PageData } from "./data/offline";
+import { untilAnswered } from "./data/retry";
 import type { Source } from "./data/source";
 import { followNews, holdWhatIsLookedAt } from "./presence";
 import { ReviewState } from "./state";
@@ -31,12 +32,18 @@ async function start(): Promise<void> {
       isFirst = false;
     }
   };
-  await source.load(columns, onPart).catch((error: unknown) => {
+  await source.load(columns, onPart).catch(async (error: unknown) => {
     if (isFirst) {
       throw error;
     }
     // What is there can be worked with, and what was decided about it must not go with the page.
-    state.tell({ text: `not all images are here, open the page again: ${String(error)}` });
+    const end = await untilAnswered(
+      () => source.load(columns, onPart),
+      (why) => state.tell({ text: `the rest of the images is still to come: ${why}` }),
+    );
+    if (end !== undefined) {
+      state.tell({ text: `not all images are here, open the page again: ${end.why}` });
+    }
   });
   state.refresh();
   state.decisions.tallies.count();

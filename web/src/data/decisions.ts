@@ -381,6 +381,8 @@ export class Decisions {
     this.queue.push(save);
     if (!this.isRunning) {
       void this.run();
+    } else if (this.state.value.kind !== "saved") {
+      this.state.value = { ...this.state.value, left: this.queue.length + 1 };
     }
   }
 

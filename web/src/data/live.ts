@@ -40,7 +40,8 @@ export class LiveSource implements Source {
   }
 
   async load(columns: Columns, onPart: () => void): Promise<void> {
-    for (let part = 0; columns.nLoaded < this.meta.n; part++) {
+    // Goes on where an earlier try ended.
+    for (let part = Math.floor(columns.nLoaded / this.meta.part_rows); columns.nLoaded < this.meta.n; part++) {
       const answer = await this.fetched(`/api/columns/${part}`);
       columns.addPart(await answer.arrayBuffer());
       // The first part is the oldest. Told twice is harmless: a change of a version that is known is passed over.
