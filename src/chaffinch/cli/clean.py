@@ -85,30 +85,30 @@ def clean(
             resolve_settings=how if leak_side is not None or adjudicator else None,
             progress=progress,
         )
-    print_clean(report)
+    print_clean(report, workspace)
     if report.exceeded:
         print_exceeded(report.exceeded)
         raise typer.Exit(FOUND_SOMETHING)
     if to is None:
         warn_of_reopened(report.summary, workspace)
-        hint_next(f"chaffinch apply -w {workspace} --to cleaned", f"look first: {_look(report)}")
+        hint_next(_look(report, workspace), f"chaffinch apply -w {workspace} --to cleaned")
         return
     from chaffinch.cli.apply import apply
 
     apply(workspace=workspace, to=to)
 
 
-def _look(report: CleanReport) -> str:
-    return f"open {report.pages[0]}" if report.pages else f"chaffinch issues -w {report.files[0].parents[1]}"
+def _look(report: CleanReport, workspace: Path) -> str:
+    return f"open {report.pages[0]}" if report.pages else f"chaffinch issues -w {workspace}"
 
 
-def print_clean(report: CleanReport) -> None:
-    """Print what a whole run did, a line a step."""
+def print_clean(report: CleanReport, workspace: Path) -> None:
+    """Print what a whole run did in a workspace, a line a step."""
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.scan.outcomes.items())
     say(f"{report.scan.dataset}: {report.scan.n_samples:,} images ({outcomes})")
     if report.scan.embedded is not None:
         print_embed_report(report.scan.embedded)
-    print_found(report.found)
+    print_found(report.found, workspace)
     for (first, second), leaks in report.leaks.items():
         words = "up to date" if leaks is None else f"{leaks.summary.test.n_leaking:,} images of {second}"
         say(f"leaks       {first} to {second}: {words}")

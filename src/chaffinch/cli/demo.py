@@ -40,7 +40,7 @@ def demo(
     for row in report.rows:
         say(_line(row))
     say()
-    print_clean(report.cleaned)
+    print_clean(report.cleaned, report.workspace)
     say(f"images      {report.images}")
     say(f"planted     {report.truth}")
     say(f"leak pairs  {report.leak_report}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,14 +91,15 @@ def find(
     )
     with progress_on_stderr(as_json=log_json) as progress:
         reports = run_find(workspace, settings=settings, progress=progress)
-    print_found(reports)
+    print_found(reports, workspace)
     cpu_s, wall_s = sum(r.cpu_s for r in reports), sum(r.wall_s for r in reports)
     say(f"done in {duration(wall_s)} ({duration(cpu_s)} of CPU)")
     hint_next(f"chaffinch issues -w {workspace}", f"chaffinch table pairs -w {workspace} --to pairs.csv")
 
 
-def print_found(reports: Sequence[FindReport]) -> None:
-    """Print what each step of `find` found; what it lacks goes to stderr."""
+def print_found(reports: Sequence[FindReport], workspace: Path) -> None:
+    """Print what each step of `find` found; what steps lack goes to stderr, each command once."""
+    commands: dict[str, None] = {}
     for done in reports:
         report = done.report
         if report is None:
@@ -111,4 +113,17 @@ def print_found(reports: Sequence[FindReport]) -> None:
         if report.left_out is not None:
             say_beside(done.step, f"left out: {report.left_out}", column=STEP_WIDTH)
         if report.command is not None:
-            hint(f"hint: {report.command}")
+            commands[report.command] = None
+    for command in commands:
+        hint(f"hint: {_filled_in(command, workspace)}")
+
+
+def _filled_in(command: str, workspace: Path) -> str:
+    """Return a command with the source of the workspace, and the model that comes along."""
+    from chaffinch.pipeline.status import spelled_source
+    from chaffinch.settings import DEFAULT_EMBEDDER
+    from chaffinch.storage.folder import WorkspaceFolder
+
+    source = spelled_source(WorkspaceFolder(workspace).published().source)
+    command = command.replace("chaffinch scan SOURCE ", f"chaffinch scan {source} ", 1)
+    return re.sub("NAME$", DEFAULT_EMBEDDER, command)

@@ -74,3 +74,13 @@ def test_find__help_names_every_step() -> None:
     only = next(option for option in command.params if option.name == "only")
     assert f"steps: {', '.join(STEPS)}. Default" in only.help
     assert "last step" not in command.help
+
+
+@pytest.mark.parametrize("verb", ["find", "clean"])
+def test_find__says_once_what_several_steps_lack(shell: Shell, pets: Path, verb: str) -> None:
+    """With the source and the model that it knows, so that the command runs as it stands."""
+    if verb == "find":
+        shell("scan", pets, "--embedder", "none")
+    said = shell("find") if verb == "find" else shell("clean", pets, "--embedder", "none")
+    hints = [line for line in said.splitlines() if "chaffinch scan" in line]
+    assert hints == [f"hint: chaffinch scan '{pets}' -w {shell.workspace} --embedder chaffinch-s"]
