@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from chaffinch.compute.descriptor import NAME as DESCRIPTOR
@@ -126,9 +127,11 @@ def open_embedder(spec: str) -> Embedder:
     card = model_named(spec)
     if card is not None:
         return _open_model(card)
+    names = [card.name for card in MODELS]
+    close = difflib.get_close_matches(spec, [*names, DESCRIPTOR, NO_EMBEDDER], 1)
+    likely = f"did you mean {close[0]!r}? Else take" if close else "take"
     raise UsageError(
-        f"no embedder is called {spec!r}",
-        hint=f"take {SPELLINGS}, or one of {', '.join(card.name for card in MODELS)}",
+        f"no embedder is called {spec!r}", hint=f"{likely} {SPELLINGS}, or one of {', '.join(names)}"
     )
 
 

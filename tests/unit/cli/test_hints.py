@@ -84,3 +84,11 @@ def test_find__says_once_what_several_steps_lack(shell: Shell, pets: Path, verb:
     said = shell("find") if verb == "find" else shell("clean", pets, "--embedder", "none")
     hints = [line for line in said.splitlines() if "chaffinch scan" in line]
     assert hints == [f"hint: chaffinch scan '{pets}' -w {shell.workspace} --embedder chaffinch-s"]
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("chafinch-s", "chaffinch-s"), ("descripter", "descriptor")])
+def test_embedder__a_slip_gets_the_name_that_was_meant(
+    shell: Shell, pets: Path, typed: str, meant: str
+) -> None:
+    assert f"hint: did you mean {meant!r}? " in shell("scan", pets, "--embedder", typed, status=2)
+    assert "hint: take descriptor" in shell("scan", pets, "--embedder", "resnet", status=2)
