@@ -138,11 +138,11 @@ def test_manifest_page__collected_in_a_workspace(
     ws = project / "ws"
     commands.run("scan", project / "pets", "-w", ws)
     done = commands.run("review", "-w", ws, "--collect", project / "saved.jsonl")
-    assert "1 decisions saved, 0 were there" in done.stdout
+    assert "1 decision saved, 0 there already" in done.stdout
     assert "row 3, pets/gone/2.png: no sample has this id or path: not saved" in done.stderr
     assert [(r["key"], r["action"]) for r in table_rows("decisions", ws)] == [("all/cat/1.png", "remove")]
     done = commands.run("review", "-w", ws, "--collect", project / "saved.jsonl")
-    assert "0 decisions saved, 1 were there" in done.stdout
+    assert "0 decisions saved, 1 there already" in done.stdout
 
 
 FILL = """() => {
