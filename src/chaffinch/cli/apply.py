@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.decide import counted
 from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
+    counted,
     hint,
     progress_on_stderr,
     say,
@@ -109,7 +109,7 @@ def apply(
 def _print_plan(plan: ReleasePlan) -> None:
     summary = plan.summary
     print_removals(summary)
-    say(f"{summary.n_samples - summary.n_removed:,} images left")
+    say(f"{counted(summary.n_samples - summary.n_removed, 'image')} left")
     say(f"to {plan.target}: {', '.join(plan.settings.contents)}; {_TARGETS[plan.target_is]}")
     if plan.foreign_files:
         hint(f"warning: no release wrote {', '.join(plan.foreign_files)}")
@@ -164,7 +164,7 @@ def _print_report(report: VerifyReport) -> None:
         say(counted(len(report.faults), "fault"))
         _print_some(list(report.faults))
     else:
-        say(f"all files as they were written, {report.record.n_samples:,} images accounted for")
+        say(f"all files as they were written, {counted(report.record.n_samples, 'image')} accounted for")
     if not report.has_seen_pictures:
         say("nothing about pictures could be proven: none could be read")
     for words in report.not_repeated:

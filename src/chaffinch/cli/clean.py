@@ -14,6 +14,7 @@ from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
+    counted,
     hint,
     hint_next,
     progress_on_stderr,
@@ -105,21 +106,23 @@ def _look(report: CleanReport, workspace: Path) -> str:
 def print_clean(report: CleanReport, workspace: Path) -> None:
     """Print what a whole run did in a workspace, a line a step."""
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.scan.outcomes.items())
-    say(f"{report.scan.dataset}: {report.scan.n_samples:,} images ({outcomes})")
+    say(f"{report.scan.dataset}: {counted(report.scan.n_samples, 'image')} ({outcomes})")
     if report.scan.embedded is not None:
         print_embed_report(report.scan.embedded)
     print_found(report.found, workspace)
     for (first, second), leaks in report.leaks.items():
-        words = "up to date" if leaks is None else f"{leaks.summary.test.n_leaking:,} images of {second}"
+        n_leaking = leaks.summary.test.n_leaking if leaks is not None else 0
+        words = "up to date" if leaks is None else f"{counted(n_leaking, 'image')} of {second}"
         say(f"leaks       {first} to {second}: {words}")
     plan = report.policy
-    say(f"policy      {plan.policy.name}, version {plan.policy.version}: {plan.n_samples:,} images decided")
+    name = f"{plan.policy.name}, version {plan.policy.version}"
+    say(f"policy      {name}: {counted(plan.n_samples, 'image')} decided")
     summary = report.summary
     say(f"resolved    {summary.n_removed:,} to remove, {summary.n_relabelled:,} to relabel")
-    say(f"            {summary.n_samples - summary.n_removed:,} images left")
+    say(f"            {counted(summary.n_samples - summary.n_removed, 'image')} left")
     if report.files:
         say(f"wrote       {report.files[0]}")
-        say(f"            and {len(report.files) - 1} lists beside it")
+        say(f"            and {counted(len(report.files) - 1, 'list')} beside it")
     for page in report.pages:
         say(f"to look at  {page}")
 

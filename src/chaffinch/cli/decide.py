@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.cli.output import WorkspaceOption, counted, hint, say
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,11 +93,6 @@ def tag(
         return
     say(f"saved {counted(saved.saved, 'decision')} of {_named(reviewer)} as batch {plan.events[0].batch_id}")
     hint(_how_to_undo(workspace, plan, _named(reviewer)))
-
-
-def counted(n: int, noun: str) -> str:
-    """Spell a number of things: ``1 sample``, ``2,000 samples``."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _named(reviewer: str | None) -> str:
@@ -208,9 +203,9 @@ def audit(
 
     report = open_log(workspace).audit(expected_head=head)
     if report.is_intact:
-        say(f"{report.n_decisions:,} decisions, chain intact")
+        say(f"{counted(report.n_decisions, 'decision')}, chain intact")
         say(f"head {report.head.hash}")
         return
     say(f"the chain is broken at decision {report.broken_seq}: it {report.what}")
-    say(f"{report.n_decisions:,} decisions before it are as they were written")
+    say(f"as it was written before: {counted(report.n_decisions, 'decision')}")
     raise typer.Exit(BROKEN_CHAIN)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint
+from chaffinch.cli.output import WorkspaceOption, counted, hint
 
 export_app = typer.Typer(
     name="export",
@@ -51,10 +51,10 @@ def export_visual_layer(
     from chaffinch.storage.issues import SOURCE
 
     written = run_export(workspace, to, sources=source or (SOURCE,))
-    unit = "findings" if to.suffix == ".csv" else "images"
-    hint(f"{to}: {written.n_items:,} {unit}")
+    hint(f"{to}: {counted(written.n_items, 'finding' if to.suffix == '.csv' else 'image')}")
     if written.n_box_issues_left_out:
-        hint(f"{written.n_box_issues_left_out:,} findings about boxes are left out: end the name with .json")
+        left_out = counted(written.n_box_issues_left_out, "finding")
+        hint(f"left out: {left_out} about boxes; end the name with .json")
     if to.suffix == ".csv":
         dataset = WorkspaceFolder(workspace).published().dataset
         hint(f"next: python -m vl_tagging_workflow --vl_export {shlex.quote(str(to))} --dataset {dataset}")

@@ -12,6 +12,7 @@ from chaffinch.cli.leaks import parse_methods
 from chaffinch.cli.output import (
     LogJsonOption,
     WorkspaceOption,
+    counted_name,
     duration,
     hint,
     hint_next,
@@ -105,11 +106,10 @@ def print_found(reports: Sequence[FindReport], workspace: Path) -> None:
         if report is None:
             say_beside(done.step, "up to date", column=STEP_WIDTH)
             continue
-        counts = {name.replace("_", " "): count for name, count in report.n_flagged.items()}
-        counts |= report.figures
+        counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in report.n_flagged.items()]
+        counts += [counted_name(count, name) for name, count in report.figures.items()]
         if counts:
-            text = "; ".join(f"{count:,} {name}" for name, count in counts.items())
-            say_beside(done.step, text, column=STEP_WIDTH)
+            say_beside(done.step, "; ".join(counts), column=STEP_WIDTH)
         if report.left_out is not None:
             say_beside(done.step, f"left out: {report.left_out}", column=STEP_WIDTH)
         if report.command is not None:

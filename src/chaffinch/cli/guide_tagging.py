@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaffinch.cli.main import run_reporting_errors
-from chaffinch.cli.output import hint, say
+from chaffinch.cli.output import counted, hint, say
 
 if TYPE_CHECKING:
     from chaffinch.pipeline.tagging_workflow import VLTaggingWorkflow
@@ -90,12 +90,12 @@ def _run(options: argparse.Namespace) -> int:
 def _merge(workflow: VLTaggingWorkflow, file: Path, reviewer: str) -> None:
     before = len(workflow.events)
     left = workflow.add_decisions_from(file, reviewer)
-    say(f"{file}: {len(workflow.events) - before:,} decisions taken over")
+    say(f"{file}: {counted(len(workflow.events) - before, 'decision')} taken over")
     for returned in left:
         hint(f"{file} row {returned.line.row}: {returned.kind}: {returned.reason}")
 
 
 def _print_counts(workflow: VLTaggingWorkflow) -> None:
-    say(f"{len(workflow.vl_data):,} findings about {len(workflow.tagged_data):,} images")
+    say(f"{counted(len(workflow.vl_data), 'finding')} about {counted(len(workflow.tagged_data), 'image')}")
     for word, count in workflow.vl_data["vl_flag_type"].value_counts().items():
         say(f"  {word:<18}{count:>10,}")

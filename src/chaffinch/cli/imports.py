@@ -11,6 +11,7 @@ from chaffinch.cli.output import (
     DatasetOption,
     LogJsonOption,
     WorkspaceOption,
+    counted,
     duration,
     hint,
     hint_next,
@@ -128,13 +129,12 @@ def _run(
 def print_import_report(report: ImportReport) -> None:
     """Print what came in, what of it could be used, and where the rest is listed."""
     found = report.findings
-    say(f"{report.dataset}: {report.n_samples:,} images, {report.n_new_samples:,} of them new")
+    say(f"{report.dataset}: {counted(report.n_samples, 'image')}, {report.n_new_samples:,} of them new")
     for entry in report.imports:
-        say(
-            f"  {entry.name}: {entry.n_items:,} rows, {entry.n_issues:,} findings, sha256 {entry.sha256[:16]}"
-        )
+        held = f"{counted(entry.n_items, 'row')}, {counted(entry.n_issues, 'finding')}"
+        say(f"  {entry.name}: {held}, sha256 {entry.sha256[:16]}")
     of_all = f" of {report.n_exports} exports" if report.n_exports > 1 else ""
-    say(f"linked {found.n_linked:,} of {found.n_items:,} rows{of_all} to images")
+    say(f"linked {found.n_linked:,} of {counted(found.n_items, 'row')}{of_all} to images")
     for issue_type, count in sorted(found.issues.items()):
         say(f"  {issue_type:<18}{count:>12,} issue{'' if count == 1 else 's'}")
     if found.n_objects:
@@ -142,7 +142,7 @@ def print_import_report(report: ImportReport) -> None:
     if report.n_tags:
         say(f"  {report.n_tags:,} tags of people there, now decisions of origin import")
     if found.n_repeated:
-        say(f"{found.n_repeated:,} findings stand there more than once and count once")
+        say(f"counted once although it stands there again: {counted(found.n_repeated, 'finding')}")
     for why, count in found.unused.most_common():
         say(f"not used: {count:,} because {why}, such as {'; '.join(found.examples[why])}")
     if found.unused:
@@ -171,7 +171,7 @@ def import_manifest(
     from chaffinch.pipeline.import_manifest import import_manifest as run_import
 
     report = run_import(workspace, file, reviewer=reviewer)
-    say(f"{report.n_rows:,} rows")
+    say(f"{counted(report.n_rows, 'row')}")
     for kind, what in _MANIFEST_COUNTS.items():
         if report.counts.get(kind):
             say(f"  {report.counts[kind]:>10,} {what}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaffinch.cli.output import TEXT_WIDTH, WorkspaceOption, hint, say
+from chaffinch.cli.output import TEXT_WIDTH, WorkspaceOption, counted, hint, say
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _write_page(workspace: Path, html: Path, types: list[str], per_type: int) ->
     from chaffinch.pipeline.issue_page import write_issue_page
 
     n_shown = write_issue_page(workspace, html, types=types, n_per_type=per_type)
-    say(f"{html}: {n_shown:,} findings with their pictures")
+    say(f"{html}: {counted(n_shown, 'finding')} with their pictures")
 
 
 def _print_summary(found: IssueList) -> None:

@@ -14,6 +14,7 @@ from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
+    counted,
     hint,
     progress_on_stderr,
     say,
@@ -106,7 +107,8 @@ def _add_to_manifest(manifest: Path, leaking_images: Collection[str]) -> None:
     from chaffinch.formats.manifest_paths import add_leaks_to_manifest
 
     added = add_leaks_to_manifest(manifest, leaking_images)
-    say(f"{manifest}: {added.n_leaking:,} of {added.n_rows:,} rows leak")
+    leak = "leaks" if added.n_leaking == 1 else "leak"
+    say(f"{manifest}: {added.n_leaking:,} of {counted(added.n_rows, 'row')} {leak}")
     say(f"  {added.n_changed:,} of them tagged and marked for removal now")
     for row in added.kept:
         say(f"  row {row.row} stays, a person decided to keep it: {row.image_path}")

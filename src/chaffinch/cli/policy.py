@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.cli.output import WorkspaceOption, counted, hint, say
 
 if TYPE_CHECKING:
     from chaffinch.curate.policy_apply import PolicyPlan
@@ -68,13 +68,15 @@ def apply(
     say(f"policy {plan.policy.name}, version {plan.policy.version}")
     for rule in plan.rules:
         say(f"  {rule.n_samples:>9,}  {rule.words}")
-    say(f"{plan.n_samples:,} samples, {plan.n_added:,} of them decided anew")
+    say(f"{counted(plan.n_samples, 'sample')}, {plan.n_added:,} of them decided anew")
     if plan.n_taken_back:
-        say(f"{plan.n_taken_back:,} samples: what an earlier run decided is taken back")
+        say(f"{counted(plan.n_taken_back, 'sample')}: what an earlier run decided is taken back")
     if saved is None:
         hint("nothing was written (--dry-run)")
         return
     say(
-        f"saved {saved.saved:,} decisions" if saved.saved else "nothing has changed since it was last applied"
+        f"saved {counted(saved.saved, 'decision')}"
+        if saved.saved
+        else "nothing has changed since it was last applied"
     )
     hint(f"next: chaffinch resolve -w {workspace} --to DIR")

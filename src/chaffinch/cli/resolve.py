@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.cli.output import WorkspaceOption, counted, hint, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def resolve(
 
 def print_removals(summary: ResolveSummary) -> None:
     """Print how many images go, and why, and how many get another label."""
-    say(f"{summary.n_samples:,} images")
+    say(f"{counted(summary.n_samples, 'image')}")
     say(f"{summary.n_removed:,} removed")
     for reason, count in sorted(summary.removed_by.items(), key=lambda item: (-item[1], item[0])):
         say(f"  {count:>9,}  {reason}")
@@ -92,8 +92,8 @@ def warn_of_reopened(summary: ResolveSummary, workspace: Path) -> None:
     """Hint at the images whose decisions are about pictures that they no longer show."""
     if summary.n_reopened:
         hint(
-            f"warning: {summary.n_reopened:,} images were decided about with other content and are open "
-            f"again; chaffinch resolve -w {workspace} --to DIR lists them"
+            f"warning: {counted(summary.n_reopened, 'image')} decided about with other content, open again; "
+            f"chaffinch resolve -w {workspace} --to DIR lists them"
         )
 
 
@@ -101,35 +101,39 @@ def _print_summary(summary: ResolveSummary) -> None:
     print_removals(summary)
     for who, count in sorted(summary.relabelled_by.items(), key=lambda item: (-item[1], item[0])):
         say(f"  {count:>9,}  decided by {who}")
-    say(f"{summary.n_samples - summary.n_removed:,} images left")
+    say(f"{counted(summary.n_samples - summary.n_removed, 'image')} left")
     changed = [c for c in summary.classes if c.before != c.after]
     if not changed:
         return
     changed.sort(key=lambda c: (c.after / max(c.before, 1), c.label))
-    say(f"classes: {len(changed):,} of {len(summary.classes):,} change; those that lose most")
+    say(f"classes: {len(changed):,} of {len(summary.classes):,} changed; those that lose most")
     for balance in changed[:SHOWN]:
         say(f"  {balance.before:>9,} -> {balance.after:,}  {balance.label}")
 
 
 def _print_open(resolution: Resolution, summary: ResolveSummary) -> None:
-    _print_some("persons disagree; kept", [f"{key}  {said}" for key, said in summary.disagreements])
-    _print_some("leaking images kept by a person", [f"{w.key}  {w.who}" for w in summary.waivers])
-    _print_some("to be relabelled have no label to get; kept as they are", summary.without_label)
-    _print_some("copies have other labels; kept until a person decides", resolution.disputed_copies())
-    _print_some("should go as copies, but no copy of them stays; kept", resolution.last_copies)
-    _print_some("were decided about with other content; open again", resolution.reopened)
-    _print_some("were moved; their decisions went with them", _moves(resolution))
-    _print_some("are gone; their decisions wait for them", resolution.unattached)
+    disputed = [f"{key}  {said}" for key, said in summary.disagreements]
+    _print_some("image", "that persons disagree about; kept", disputed)
+    _print_some("leaking image", "kept by a person", [f"{w.key}  {w.who}" for w in summary.waivers])
+    _print_some("image", "to relabel without a label to get; kept as it is", summary.without_label)
+    copies = resolution.disputed_copies()
+    _print_some("copy has|copies have", "other labels; kept until a person decides", copies)
+    _print_some("image", "to go as a copy, but no copy of it stays; kept", resolution.last_copies)
+    _print_some("was|were", "decided about with other content; open again", resolution.reopened)
+    _print_some("was|were", "moved, and the decisions too", _moves(resolution))
+    _print_some("is|are", "gone, and the decisions wait", resolution.unattached)
 
 
 def _moves(resolution: Resolution) -> list[str]:
     return [f"{old} -> {new}" for old, new in sorted(resolution.reattached.items())]
 
 
-def _print_some(what: str, lines: Sequence[str]) -> None:
+def _print_some(begins: str, what: str, lines: Sequence[str]) -> None:
+    """Print some lines below how many there are; `begins` is a noun, or how one begins | how many do."""
     if not lines:
         return
-    say(f"{len(lines):,} {what}:")
+    one, _, many = begins.partition("|")
+    say(f"{len(lines):,} {one if len(lines) == 1 else many or f'{one}s'} {what}:")
     for line in lines[:SHOWN]:
         say(f"  {line}")
     if len(lines) > SHOWN:
@@ -155,6 +159,6 @@ def _print_warnings(resolution: Resolution, summary: ResolveSummary, workspace: 
         hint("warning: image ids stand for several images, so only the lists of each split were written")
     if summary.n_leaking and not summary.removed_by["leak"] and not summary.waivers:
         hint(
-            f"warning: {summary.n_leaking:,} images leak and nobody decided about it: "
+            f"warning: {counted(summary.n_leaking, 'leaking image')}, and nobody decided about it: "
             f"chaffinch policy apply -w {workspace}"
         )

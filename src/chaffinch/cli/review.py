@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.cli.output import WorkspaceOption, counted, hint, say
 from chaffinch.cli.resolve import AdjudicatorOption
 
 
@@ -104,7 +104,7 @@ def _remember_who_judges(workspace: Path, gold: Path | None, adjudicators: list[
     from chaffinch.pipeline.resolve_choices import chosen, remember
 
     if gold is not None:
-        hint(f"{len(remember_gold(workspace, gold)):,} gold items")
+        hint(f"{counted(len(remember_gold(workspace, gold)), 'gold item')}")
     if adjudicators:
         remember(workspace, chosen(workspace, leak_side=None, adjudicators=adjudicators))
 
@@ -148,7 +148,7 @@ def _write_static(workspace: Path, path: Path) -> None:
     from chaffinch.pipeline.review_file import review_page, write_review_file
 
     for file, n_images in write_review_file(workspace, path, page=review_page()):
-        say(f"{file}: {n_images:,} images")
+        say(f"{file}: {counted(n_images, 'image')}")
     hint(f"open it by a double click; then: chaffinch review -w {workspace} --collect FILE")
 
 
@@ -157,9 +157,9 @@ def _collect(workspace: Path, files: list[Path]) -> None:
 
     for file in files:
         found = collect_decisions(workspace, file)
-        say(f"{file}: {found.saved:,} decisions saved, {found.already_there:,} were there")
+        say(f"{file}: {counted(found.saved, 'decision')} saved, {found.already_there:,} there already")
         if found.n_ahead:
-            hint(f"{file}: {found.n_ahead:,} decisions are dated later than now and count as made now")
+            hint(f"{file}: {counted(found.n_ahead, 'decision')} dated later than now; taken as made now")
         for key in found.unattached[:5]:
             say(f"  about no image of this workspace: {key}")
         if len(found.unattached) > 5:

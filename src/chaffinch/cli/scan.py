@@ -12,6 +12,7 @@ from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
+    counted,
     duration,
     hint,
     hint_next,
@@ -97,7 +98,7 @@ def scan(
 
 def print_scan_report(report: ScanReport) -> None:
     """Print outcomes with example paths, what changed, and how fast it went."""
-    say(f"{report.dataset}: {report.n_samples:,} images")
+    say(f"{report.dataset}: {counted(report.n_samples, 'image')}")
     for outcome, count in report.outcomes.items():
         say(f"  {outcome:<8} {count:>12,}")
         for path, error in report.examples.get(outcome, []):
@@ -124,7 +125,8 @@ def print_scan_report(report: ScanReport) -> None:
 
 def print_embed_report(report: EmbedReport) -> None:
     """Print how many images have a vector, and what was assumed about the embedder."""
-    rest = f", {report.n_without:,} images have changed since they were scanned" if report.n_without else ""
+    changed = counted(report.n_without, "image")
+    rest = f", {changed} changed since the scan" if report.n_without else ""
     say(f"vectors of {report.embedder}: {report.n_vectors:,}{rest}")
     for warning in report.warnings:
         hint(f"note: {warning}")

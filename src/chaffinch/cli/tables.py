@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint
+from chaffinch.cli.output import WorkspaceOption, counted, hint
 
 
 def table(
@@ -27,4 +27,4 @@ def table(
     from chaffinch.storage.export import export_table
 
     n_rows = export_table(workspace, name, to)
-    hint(f"{to}: {n_rows:,} rows")
+    hint(f"{to}: {counted(n_rows, 'row')}")

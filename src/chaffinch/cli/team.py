@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.cli.output import WorkspaceOption, counted, hint, say
 from chaffinch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def agreement(*, workspace: WorkspaceOption) -> None:
 
     report = team_report(workspace)
     if len(report.reviewers) < 2:
-        say(f"{len(report.reviewers)} reviewer so far; agreement takes two")
+        say(f"{counted(len(report.reviewers), 'reviewer')} so far; agreement takes two")
         return
     _print_reviewers(report)
     say()

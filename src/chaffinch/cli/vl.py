@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.output import LogJsonOption, hint, progress_on_stderr, say
+from chaffinch.cli.output import LogJsonOption, counted, hint, progress_on_stderr, say
 
 if TYPE_CHECKING:
     from chaffinch.formats.visual_layer_http import VisualLayerClient
@@ -141,5 +141,5 @@ def export(
     with _connected(base_url, credentials, log_json=log_json) as (client, progress):
         summary = export_dataset(client, dataset_id, to, options=options, progress=progress)
     parts = f" in {summary.n_parts:,} parts" if summary.n_parts > 1 else ""
-    say(f"{to}: {summary.n_items:,} media items{parts}")
+    say(f"{to}: {counted(summary.n_items, 'media item')}{parts}")
     hint(f"next: chaffinch import visual-layer {to} -w WS")

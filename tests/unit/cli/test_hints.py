@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -92,3 +93,24 @@ def test_embedder__a_slip_gets_the_name_that_was_meant(
 ) -> None:
     assert f"hint: did you mean {meant!r}? " in shell("scan", pets, "--embedder", typed, status=2)
     assert "hint: take descriptor" in shell("scan", pets, "--embedder", "resnet", status=2)
+
+
+def test_grammar__of_a_dataset_of_one_image(
+    shell: Shell, tmp_path: Path, save_pictures: Callable[..., None]
+) -> None:
+    save_pictures(tmp_path / "data", {"train/cat/0.png": 0})
+    said = [
+        shell("scan", tmp_path / "data", "--embedder", "none"),
+        shell("find"),
+        shell("tag", "--ids", "train/cat/0.png", "--action", "remove", "--reviewer", "Guy"),
+        shell("resolve", "--to", tmp_path / "lists"),
+        shell("agreement"),
+        shell("status"),
+    ]
+    assert [
+        line
+        for text in said
+        for line in text.splitlines()
+        if re.search(r"(?<! of )\b1 (\w+s\b|are|were)", line)
+    ] == []
+    assert ": 1 image\n" in said[0] and "1 reviewer so far" in said[4] and " 1 image (1 ok)" in said[5]

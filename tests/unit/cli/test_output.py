@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaffinch.cli.output import duration, harmless
+from chaffinch.cli.output import counted, counted_name, duration, harmless
 
 
 def test_harmless__spells_out_what_would_drive_a_terminal() -> None:
@@ -17,3 +17,12 @@ def test_harmless__spells_out_what_would_drive_a_terminal() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_counted__one_thing_is_named_in_the_singular() -> None:
+    assert [counted(n, "image") for n in (0, 1, 2000)] == ["0 images", "1 image", "2,000 images"]
+    figures = ["clusters", "images in them", "groups of duplicates", "confused pairs of classes"]
+    assert [counted_name(1, name) for name in figures] == [
+        "1 cluster", "1 image in them", "1 group of duplicates", "1 confused pair of classes"
+    ]  # fmt: skip
+    assert counted_name(2, "groups of duplicates") == "2 groups of duplicates"

@@ -118,14 +118,14 @@ def test_resolve__a_replaced_picture_is_open_again(
     shell("scan", source)
     text = shell("resolve", "--to", tmp_path / "out")
     assert removed(tmp_path / "out") == ["cat/w.png"]
-    assert "1 were decided about with other content; open again:\n  train/cat/c.png\n" in text
+    assert "1 was decided about with other content; open again:\n  train/cat/c.png\n" in text
     manifest = pd.read_csv(tmp_path / "out" / "birds_final_cleaning_manifest.csv", keep_default_na=False)
     row = manifest.set_index("key").loc["train/cat/c.png"]
     assert (row.user_action, row.resolution) == ("none", "decided about with other content")
     open_again = ["--where", "user_action = 'none' and key = 'train/cat/c.png'", "--action", "keep"]
     assert "1 sample (" in shell("tag", *open_again, "--reviewer", "Bo", "--dry-run")
     text = shell("apply", "--to", tmp_path / "release", "--as", "lists")
-    assert "warning: 1 images were decided about with other content" in text
+    assert "warning: 1 image decided about with other content, open again" in text
     tag(shell, ["train/cat/c.png"], "--action", "keep")
     assert "other content" not in shell("resolve", "--to", tmp_path / "out")
 
@@ -160,7 +160,7 @@ def test_resolve__a_keep_given_before_the_leak_was_found_does_not_waive_it(
     run("policy", "apply")
     text = run("resolve", "--to", tmp_path / "out")
     assert removed(tmp_path / "out") == ["cat/v.png"]
-    assert re.search(r"1 leaking images kept by a person:\n +val/dog/x.png  Saeed", text)
+    assert re.search(r"1 leaking image kept by a person:\n +val/dog/x.png  Saeed", text)
 
 
 def test_resolve__persons_who_disagree_leave_it_open(shell: Shell, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_resolve__a_rescan_changes_only_what_it_should(
     text = shell("resolve", "--to", tmp_path / "two")
     assert removed(tmp_path / "two") == ["cat/b.png", "dog/b.png", "cat/v.png", "dog/x.png", "cat/moved.png"]
     assert "train/cat/c.png -> train/cat/moved.png" in text
-    assert re.search(r"1 are gone; their decisions wait for them:\n +val/dog/y.png", text)
+    assert re.search(r"1 is gone, and the decisions wait:\n +val/dog/y.png", text)
 
 
 def test_resolve__colliding_row_numbers_lose_no_innocent_train_row(
