@@ -66,8 +66,15 @@ def get(
 
         chaffinch models get dinov2-small
     """
+    from chaffinch.compute.models import model_named, packaged_file
     from chaffinch.pipeline.models import get_model
 
+    card = model_named(name)
+    packaged = packaged_file(card) if card else None
+    if packaged is not None:
+        say(str(packaged))
+        hint(f"{name} comes with the package; there is nothing to get")
+        return
     with progress_on_stderr(as_json=log_json) as progress:
         path = get_model(name, progress=progress)
     say(str(path))

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from chaffinch.cli.issues import _hint_at_others
 from chaffinch.cli.main import app
@@ -114,3 +115,9 @@ def test_grammar__of_a_dataset_of_one_image(
         if re.search(r"(?<! of )\b1 (\w+s\b|are|were)", line)
     ] == []
     assert ": 1 image\n" in said[0] and "1 reviewer so far" in said[4] and " 1 image (1 ok)" in said[5]
+
+
+def test_models_get__of_one_that_comes_with_the_package() -> None:
+    got = CliRunner().invoke(app, ["models", "get", "chaffinch-s"])
+    assert (got.exit_code, got.stderr) == (0, "chaffinch-s comes with the package; there is nothing to get\n")
+    assert Path(got.stdout.strip()).is_file()
