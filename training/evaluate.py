@@ -250,6 +250,8 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE:SIDE")
     parser.add_argument("--without-teacher", action="store_true")
     arguments = parser.parse_args()
+    # Before a minute of work whose result has nowhere to go.
+    arguments.to.parent.mkdir(parents=True, exist_ok=True)
     models = {
         "descriptor": Model(SIDE, describe, 0),
         "pixels": Model(PIXELS_SIDE, raw_pixels, 0),
