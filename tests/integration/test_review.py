@@ -54,7 +54,9 @@ def test_static__decided_reloaded_exported_collected(
     assert head["reviewer"] == "Saeed" and len(lines) == 3
 
     assert "3 decisions saved" in commands.run("review", "-w", ws, "--collect", exported).stdout
-    assert "0 decisions saved, 3 there already" in commands.run("review", "-w", ws, "--collect", exported).stdout
+    assert (
+        "0 decisions saved, 3 there already" in commands.run("review", "-w", ws, "--collect", exported).stdout
+    )
     rows = {row["sample_id"]: row for row in table_rows("decisions", ws) if row["action"] == "remove"}
     assert list(rows) == [int(sample_id or -1)] and rows[int(sample_id or -1)]["reviewer"] == "Saeed"
     commands.run("audit", "-w", ws)

@@ -127,7 +127,7 @@ class ReleaseRecord:
     decisions_head: str
     """Hash of the last decision."""
     workspace: str = ""
-    """Absolute path of the workspace that wrote it, spelled by `identity.path_text`; '' where it does not say."""
+    """Absolute path of the workspace that wrote it, spelled by `identity.path_text`; '' where nobody says."""
 
 
 def write_record(folder: Path, record: ReleaseRecord) -> None:

@@ -34,7 +34,8 @@ def demo(
 
     with progress_on_stderr(as_json=False) as progress:
         report = run_demo(to, progress=progress)
-    say(f"{report.n_images:,} images, {report.n_planted:,} of them planted faults; planted against found:")
+    say(f"{report.n_images:,} images, {report.n_planted:,} of them planted faults.")
+    say("Planted against found; extra is what was found where nothing was planted:")
     say()
     say(f"  {'kind':<18}{'planted':>9}{'found':>9}{'extra':>9}")
     for row in report.rows:

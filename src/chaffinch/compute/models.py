@@ -48,7 +48,7 @@ class ModelCard:
 
 CHAFFINCH_S = ModelCard(
     name="chaffinch-s",
-    good_at="labels, outliers and copies of photographs; comes with the package",
+    good_at="labels, outliers and copies of photographs",
     dim=256,
     size_mb=4,
     licence="Apache-2.0",
@@ -64,7 +64,7 @@ MODELS = (
     replace(
         CHAFFINCH_S,
         name="chaffinch-s-128",
-        good_at="the same weights on smaller pictures: twice as fast; weaker on photographs and outliers",
+        good_at="labels, twice as fast as chaffinch-s; weaker on photographs and outliers",
         preprocessing=replace(CHAFFINCH_S.preprocessing, side=128),
         semantic_threshold=0.93,
     ),

@@ -244,7 +244,7 @@ def test_compare__images_flagged_singly() -> None:
     flagged = {"blur": {"train/c/7", "train/c/8"}, "mislabel": {"train/d/1", "train/c/1", "train/c/9"}}
     rows = {row.kind: row for row in compare_with_truth(SMALL, DemoFindings(flagged=flagged))}
     assert rows["blur"] == TruthRow("blur", 1, 1, 1)
-    # Something was planted at train/d/1, so that it is flagged in another way too is no false alarm; train/c/1
-    # was only copied.
+    # Something was planted at train/d/1, so that it is flagged in another way too is no false alarm; of
+    # train/c/1 there is only a copy.
     assert rows["wrong_label"] == TruthRow("wrong_label", 0, 0, 2)
     assert "outlier" not in rows

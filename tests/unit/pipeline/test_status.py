@@ -101,6 +101,11 @@ def test_read_status__resolving_otherwise_outdates_the_release(released: Shell, 
     assert following(released) == [f"apply --to {tmp_path}/out --as lists", "verify"]
 
 
+def test_read_status__a_release_written_otherwise_is_up_to_date(released: Shell, tmp_path: Path) -> None:
+    released("apply", "--to", tmp_path / "out", "--leak-side", "train")
+    assert "out of date" not in released("status")
+
+
 def test_read_status__a_release_that_is_gone_is_written_again(released: Shell, tmp_path: Path) -> None:
     (tmp_path / "out").rename(tmp_path / "elsewhere")
     assert lines(released, "release")[1] == "out of date: it is not there any more"
