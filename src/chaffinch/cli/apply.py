@@ -82,7 +82,7 @@ def apply(
     from chaffinch.apply.copies import LINK_MODES
     from chaffinch.pipeline.release import write_release
     from chaffinch.pipeline.release_plan import ReleaseSettings, plan_release
-    from chaffinch.pipeline.resolve_choices import chosen, remember
+    from chaffinch.pipeline.resolve_choices import chosen
 
     if link not in LINK_MODES:
         raise UsageError(f"there is no way to link called {link!r}", hint=f"take {', '.join(LINK_MODES)}")
@@ -102,9 +102,6 @@ def apply(
         return
     with progress_on_stderr(as_json=log_json) as progress:
         target = write_release(plan, may_replace=yes, progress=progress)
-    if leak_side or adjudicator:
-        # What a release rests on is what status compares with.
-        remember(workspace, plan.resolution.settings)
     say(f"wrote {target}")
     hint(f"next: chaffinch verify -w {workspace}")
 

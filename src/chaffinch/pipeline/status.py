@@ -24,7 +24,7 @@ from chaffinch.identity import path_from_text
 from chaffinch.pipeline.find import STEPS
 from chaffinch.pipeline.release import LAST_RELEASE, last_release
 from chaffinch.pipeline.release_plan import ReleaseSettings
-from chaffinch.pipeline.resolve_choices import remembered
+from chaffinch.pipeline.resolve_choices import CHOICES, remembered
 from chaffinch.pipeline.review_choices import remembered_sharing
 from chaffinch.pipeline.steps import StepState, step_state
 from chaffinch.pipeline.whole_run import split_pairs
@@ -152,6 +152,11 @@ def _written_ns(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
+def _chosen_ns(root: Path) -> int:
+    """Return when it was last chosen how to resolve; a release written later is otherwise on purpose."""
+    return _written_ns(root / CHOICES) if (root / CHOICES).exists() else 0
+
+
 def _policy_file(root: Path, name: str) -> Path:
     return root / "policies" / f"{name}.yaml"
 
@@ -168,7 +173,9 @@ def _release(root: Path, head: Head, found_ns: int) -> _Release | None:
     now = remembered(root)
     if record.decisions_head != head.hash:
         outdated = "decisions came after it"
-    elif (record.leak_side, frozenset(record.adjudicators)) != (now.leak_side, now.adjudicators):
+    elif _chosen_ns(root) > _written_ns(root / LAST_RELEASE) and (
+        (record.leak_side, frozenset(record.adjudicators)) != (now.leak_side, now.adjudicators)
+    ):
         outdated = f"written with {_choices(record.leak_side, record.adjudicators)}"
     else:
         is_older = _written_ns(root / LAST_RELEASE) < found_ns
