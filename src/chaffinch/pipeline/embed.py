@@ -108,8 +108,9 @@ def publish_vectors(
     """Publish the part files of an embedder, which becomes the last of all, the default of what follows."""
     earlier = embedder_info(generation, info.name)
     if earlier is not None and earlier.fingerprint == info.fingerprint:
-        # It may have been calibrated here, on these very images.
-        info = info if earlier.semantic_threshold is None else info.calibrated(earlier.semantic_threshold)
+        # It may have been calibrated here, on these very images, more than once.
+        for threshold in (earlier.candidate_cosine, earlier.semantic_threshold):
+            info = info if threshold is None else info.calibrated(threshold)
     tables = generation.tables | merge_parts(folder, generation, info, contents=contents)
     others = {k: v for k, v in generation.info.get(EMBEDDERS, {}).items() if k != info.name}
     embedders = {**others, info.name: asdict(info)}

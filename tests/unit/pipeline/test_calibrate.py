@@ -84,6 +84,20 @@ def test_calibrate__survives_embedding_again(embedded: Path) -> None:
     assert info is not None and info.semantic_threshold == found.threshold
 
 
+def test_calibrate__a_strict_one_after_a_loose_one_survives_embedding_again(embedded: Path) -> None:
+    folder = WorkspaceFolder(embedded)
+    for threshold in (0.2, 0.999):
+        info = embedder_info(folder.published())
+        assert info is not None
+        _keep(embedded, info, threshold)
+    image = Image.new("RGB", (40, 40), (30, 200, 30))
+    image.save(embedded.parent / "data" / "newer.png")
+    scan(embedded, SourceSpec(locations=(str(embedded.parent / "data"),)))
+    embed_workspace(embedded, open_embedder("descriptor"))
+    info = embedder_info(folder.published())
+    assert info is not None and (info.semantic_threshold, info.candidate_cosine) == (0.999, 0.2)
+
+
 def test_calibrate__refuses(embedded: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="below 1"):
         calibrate(embedded, max_false_share=1.0)
