@@ -392,6 +392,6 @@ export class ReviewState {
 }
 
 /** A number of images in words. */
-function images(n: number): string {
+export function images(n: number): string {
   return n === 1 ? "1 image" : `${n.toLocaleString()} images`;
 }

@@ -11,7 +11,6 @@ from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
-    counted,
     hint,
     progress_on_stderr,
     say,
@@ -25,6 +24,7 @@ from chaffinch.cli.resolve import (
     warn_of_reopened,
 )
 from chaffinch.errors import UsageError
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from chaffinch.pipeline.release_plan import ReleasePlan

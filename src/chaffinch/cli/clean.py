@@ -14,7 +14,6 @@ from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
-    counted,
     hint,
     hint_next,
     progress_on_stderr,
@@ -29,6 +28,7 @@ from chaffinch.cli.resolve import (
 )
 from chaffinch.cli.scan import parse_splits, print_embed_report
 from chaffinch.errors import UsageError
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from chaffinch.pipeline.whole_run import CleanReport

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, counted, hint, say
+from chaffinch.cli.output import WorkspaceOption, hint, say
 from chaffinch.errors import UsageError
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from chaffinch.curate.tagging import TagPlan

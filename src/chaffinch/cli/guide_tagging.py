@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaffinch.cli.main import run_reporting_errors
-from chaffinch.cli.output import counted, hint, say
+from chaffinch.cli.output import hint, say
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from chaffinch.pipeline.tagging_workflow import VLTaggingWorkflow

@@ -11,13 +11,13 @@ from chaffinch.cli.output import (
     DatasetOption,
     LogJsonOption,
     WorkspaceOption,
-    counted,
     duration,
     hint,
     hint_next,
     progress_on_stderr,
     say,
 )
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from chaffinch.pipeline.import_export import ImportReport, ImportSettings

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaffinch.cli.output import TEXT_WIDTH, WorkspaceOption, counted, hint, say
+from chaffinch.cli.output import TEXT_WIDTH, WorkspaceOption, hint, say
 from chaffinch.errors import UsageError
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

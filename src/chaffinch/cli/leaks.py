@@ -14,12 +14,12 @@ from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
-    counted,
     hint,
     progress_on_stderr,
     say,
 )
 from chaffinch.errors import UsageError, WorkspaceError
+from chaffinch.report.visible_text import counted
 from chaffinch.settings import LeakSettings, ScanSettings
 
 if TYPE_CHECKING:

@@ -88,11 +88,6 @@ def hint(text: str, *, event: str = "hint") -> None:
     )
 
 
-def counted(n: int, noun: str) -> str:
-    """Spell a number of things: ``1 sample``, ``2,000 samples``."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
 def counted_name(n: int, plural: str) -> str:
     """Spell a number of things that have a name in the plural: ``1 group of copies``."""
     name = re.sub(r"s\b", "", plural, count=1) if n == 1 else plural

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, counted, hint, say
+from chaffinch.cli.output import WorkspaceOption, hint, say
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, counted, hint, say
+from chaffinch.cli.output import WorkspaceOption, hint, say
 from chaffinch.cli.resolve import AdjudicatorOption
+from chaffinch.report.visible_text import counted
 
 
 def review(

@@ -12,7 +12,6 @@ from chaffinch.cli.output import (
     LogJsonOption,
     WorkersOption,
     WorkspaceOption,
-    counted,
     duration,
     hint,
     hint_next,
@@ -20,6 +19,7 @@ from chaffinch.cli.output import (
     say,
 )
 from chaffinch.errors import UsageError
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from chaffinch.pipeline.embed import EmbedReport

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from chaffinch.cli.output import WorkspaceOption, counted, hint
+from chaffinch.cli.output import WorkspaceOption, hint
+from chaffinch.report.visible_text import counted
 
 
 def table(

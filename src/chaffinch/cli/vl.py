@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaffinch.cli.output import LogJsonOption, counted, hint, progress_on_stderr, say
+from chaffinch.cli.output import LogJsonOption, hint, progress_on_stderr, say
+from chaffinch.report.visible_text import counted
 
 if TYPE_CHECKING:
     from chaffinch.formats.visual_layer_http import VisualLayerClient

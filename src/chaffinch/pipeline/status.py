@@ -28,6 +28,7 @@ from chaffinch.pipeline.resolve_choices import CHOICES, remembered
 from chaffinch.pipeline.review_choices import remembered_sharing
 from chaffinch.pipeline.steps import StepState, step_state
 from chaffinch.pipeline.whole_run import split_pairs
+from chaffinch.report.visible_text import counted
 from chaffinch.report.workspace_status import Fact, WorkspaceStatus
 from chaffinch.settings import FindSettings
 from chaffinch.storage.decisions import Head, open_log
@@ -135,7 +136,7 @@ def _read_state(folder: WorkspaceFolder, generation: Generation) -> _State:
 def _pending(folder: WorkspaceFolder) -> str:
     plans = pending_plans(folder)
     n_done = sum(shard_path(folder, number).exists() for number in plans)
-    return f"{n_done:,} of {_counted(len(plans), 'shard')} done" if plans else ""
+    return f"{n_done:,} of {counted(len(plans), 'shard')} done" if plans else ""
 
 
 def _found_ns(folder: WorkspaceFolder, generation: Generation) -> int:
@@ -188,7 +189,7 @@ def _release(root: Path, head: Head, found_ns: int) -> _Release | None:
 
 def _facts(state: _State, samples: Counter[tuple[str, str]], issues: Counter[str]) -> Iterator[Fact]:
     generation, head = state.generation, state.head
-    images = _counted(generation.n_samples, "image")
+    images = counted(generation.n_samples, "image")
     yield Fact("dataset", generation.dataset)
     yield Fact("scan", f"{images} ({_counts(_by_outcome(samples))})")
     if state.pending:
@@ -243,10 +244,6 @@ def _contents(release: _Release) -> str:
     """Return the option that lets a release hold what it held."""
     is_default = release.record is None or release.record.contents == ReleaseSettings().contents
     return "" if is_default or release.record is None else f" --as {','.join(release.record.contents)}"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _sharing(sharing: Sharing) -> str:

@@ -15,7 +15,7 @@ from chaffinch.records import LeakPair
 from chaffinch.report.html_page import asset, escaped, page_end, page_start, picture_url
 from chaffinch.report.leak_sample import MethodSection, ShownPair
 from chaffinch.report.leak_summary import LeakMethod, LeakSummary, percent, rule_text
-from chaffinch.report.visible_text import visible
+from chaffinch.report.visible_text import counted, visible
 from chaffinch.storage.files import atomic_path
 
 Thumbnail = Callable[[str], bytes | None]
@@ -67,10 +67,6 @@ def _page(summary: LeakSummary, sections: Sequence[MethodSection], thumbnail: Th
     yield page_end(script if sections else "")
 
 
-def _plural(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
 def _bar_svg(name: str, share: float) -> str:
     # Widths are attributes of an SVG because the policy forbids inline styles.
     width = max(0.0, min(1.0, share)) * 100
@@ -94,7 +90,7 @@ def _masthead(summary: LeakSummary) -> str:
 
 def _verdict(summary: LeakSummary) -> str:
     test = summary.test
-    n_test, n_train = _plural(test.n_images, "test image"), _plural(summary.train.n_images, "train image")
+    n_test, n_train = counted(test.n_images, "test image"), counted(summary.train.n_images, "train image")
     if not summary.methods:
         return '<p class="verdict">Nothing was searched.</p>\n'
     if not summary.has_leaks:
@@ -129,7 +125,7 @@ def _notices(summary: LeakSummary) -> str:
     ]
     n_unseen = sum(side.n_images - side.outcomes.get("ok", 0) for side in (summary.train, summary.test))
     if n_unseen:
-        lines.append(f"{_plural(n_unseen, 'image')} could not be read; leaks among them stay unseen.")
+        lines.append(f"{counted(n_unseen, 'image')} could not be read; leaks among them stay unseen.")
     lines += [escaped(note) for note in summary.notes]
     paragraphs = "".join(f"<p>{line}</p>\n" for line in lines)
     return f'<div class="notice">\n{paragraphs}</div>\n' if lines else ""
@@ -165,7 +161,7 @@ def _section_head(section: MethodSection, entry: LeakMethod | None) -> str:
 def how_many_text(section: MethodSection) -> str:
     """Say how many pairs of a section are shown, of how many."""
     shown = len(section.shown)
-    text = _plural(section.n_pairs, "pair")
+    text = counted(section.n_pairs, "pair")
     if section.n_earlier:
         text += f", {section.n_earlier:,} of them found by a method above and shown there"
     if shown < section.n_new:
@@ -243,7 +239,7 @@ def score_text(pair: LeakPair) -> str:
 
 def _short_score(pair: LeakPair) -> str:
     if pair.method == "perceptual" and pair.hamming_distance is not None:
-        return _plural(pair.hamming_distance, "bit")
+        return counted(pair.hamming_distance, "bit")
     return f"{pair.similarity:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""Names from files made fit to be shown: nothing in them can break a line, hide or turn text round."""
+"""Texts made fit to be shown: counts, and names from files, which can neither break a line nor turn text."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def counted(n: int, noun: str) -> str:
+    """Spell a number of things: ``1 sample``, ``2,000 samples``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _escaped(character: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chaffinch.cli.output import counted, counted_name, duration, harmless
+from chaffinch.cli.output import counted_name, duration, harmless
+from chaffinch.report.visible_text import counted
 
 
 def test_harmless__spells_out_what_would_drive_a_terminal() -> None:

@@ -12,7 +12,7 @@ export function NotSaved({ state }: { state: ReviewState }) {
     state.notSaved.value = [];
   };
   return (
-    <div class="hint not-saved" role="alert" data-testid="not-saved">
+    <div class="hint" role="alert" data-testid="not-saved">
       <span>
         {[...new Set(all.map((one) => one.text))].map((text) => (
           <span key={text}>{text}. </span>

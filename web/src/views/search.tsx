@@ -2,7 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { ReviewState } from "../state";
+import { images, type ReviewState } from "../state";
 
 /** A pause in typing after which what is typed so far is searched for. */
 const PAUSE_MS = 250;
@@ -59,8 +59,7 @@ export class Searching {
     try {
       const { ids, isCut } = await source.search(text.trim());
       if (isCut && this.wanted === text) {
-        const n = `${ids.length.toLocaleString()} image${ids.length === 1 ? "" : "s"}`;
-        this.state.tell({ text: `more than ${n} found: only the first are shown; say more of the name` });
+        this.state.tell({ text: `more than ${images(ids.length)} found: only the first are shown; say more of the name` });
       }
       return new Set(ids.map((id) => columns.row(id)));
     } catch (error) {
